@@ -1,0 +1,271 @@
+package record
+
+import "time"
+
+// Type is the one type a field has, always.
+type Type uint8
+
+// The types a field can have.
+const (
+	String Type = iota
+	Int         // signed 64-bit
+	Bool
+	Time // UTC, microsecond resolution
+)
+
+// String returns the type's name as it is shown in documentation and errors.
+func (t Type) String() string { return [...]string{"string", "int", "bool", "time"}[t] }
+
+// Origin says who fills a field.
+type Origin uint8
+
+// The origins a field can have.
+const (
+	FromLine Origin = iota // written by the edge into the line
+	ByIngest               // added by ingest from the connection, the prefix or the clock
+	Computed               // computed at parse from other fields
+)
+
+// Field names one field; it indexes [Fields].
+type Field uint8
+
+// The fields, in the order of [Fields].
+const (
+	Timestamp Field = iota
+	ServiceID
+	RequestID
+	POP
+	ClientIP
+	ClientASN
+	ClientCountry
+	Host
+	Method
+	Path
+	Query
+	Protocol
+	Status
+	ResponseBytes
+	RequestBytes
+	ElapsedUsec
+	TTFBUsec
+	Cache
+	UserAgent
+	Referer
+	TLSVersion
+	TLSCipher
+	JA3
+	JA4
+	FirstHop
+	BotName
+	Blocked
+	WouldBlock
+	Kind
+	Text
+	Received
+	Position
+	Node
+	Endpoint
+	Sender
+	AddressSource
+	TimeSource
+	Problem
+	ClientKey
+	ClientPrefix
+	Extra
+	NumFields // how many fields there are; not a field
+)
+
+// Info describes one field.
+type Info struct {
+	Name     string // the column, log key and rule name
+	Type     Type
+	Unit     string // "bytes", "us"; empty when the value has none
+	Origin   Origin
+	Optional bool // a line of our own format may leave it out
+	Meaning  string
+}
+
+// Fields is the table of fields, indexed by [Field].
+var Fields = [NumFields]Info{
+	Timestamp:     {"timestamp", Time, "", FromLine, false, "when the request began at the edge (time.start)"},
+	ServiceID:     {"service_id", String, "", FromLine, false, "Fastly service that served the request"},
+	RequestID:     {"request_id", String, "", FromLine, true, "id given to the request at the first hop; shown on the block page"},
+	POP:           {"pop", String, "", FromLine, false, "Fastly point of presence, such as AMS"},
+	ClientIP:      {"client_ip", String, "", FromLine, false, "client address; client.ip at the first hop in our format"},
+	ClientASN:     {"client_asn", Int, "", FromLine, true, "autonomous system number of the client address"},
+	ClientCountry: {"client_country", String, "", FromLine, true, "two-letter country code of the client address"},
+	Host:          {"host", String, "", FromLine, false, "Host header"},
+	Method:        {"method", String, "", FromLine, false, "request method"},
+	Path:          {"path", String, "", FromLine, false, "URL path without query"},
+	Query:         {"query", String, "", FromLine, true, "URL query without the question mark"},
+	Protocol:      {"protocol", String, "", FromLine, true, "request protocol, such as HTTP/2"},
+	Status:        {"status", Int, "", FromLine, false, "status code sent to the client"},
+	ResponseBytes: {"response_bytes", Int, "bytes", FromLine, true, "bytes written to the client, headers included"},
+	RequestBytes:  {"request_bytes", Int, "bytes", FromLine, true, "bytes read from the client"},
+	ElapsedUsec:   {"elapsed_usec", Int, "us", FromLine, true, "time from the request's start to its end"},
+	TTFBUsec:      {"ttfb_usec", Int, "us", FromLine, true, "time from the request's start to the first byte of the answer"},
+	Cache:         {"cache", String, "", FromLine, true, "fastly_info.state: HIT, MISS, PASS, ERROR, SYNTH with suffixes"},
+	UserAgent:     {"user_agent", String, "", FromLine, true, "User-Agent header"},
+	Referer:       {"referer", String, "", FromLine, true, "Referer header"},
+	TLSVersion:    {"tls_version", String, "", FromLine, true, "TLS protocol, such as TLSv1.3"},
+	TLSCipher:     {"tls_cipher", String, "", FromLine, true, "TLS cipher suite"},
+	JA3:           {"ja3", String, "", FromLine, true, "JA3 fingerprint of the TLS client hello, MD5 hex"},
+	JA4:           {"ja4", String, "", FromLine, true, "JA4 fingerprint of the TLS client hello"},
+	FirstHop:      {"first_hop", Bool, "", FromLine, false, "true where the client connected; false at a shield"},
+	BotName:       {"bot_name", String, "", FromLine, true, "name of a bot recognised by Fastly"},
+	Blocked:       {"blocked", Bool, "", FromLine, true, "refused by our block ACL"},
+	WouldBlock:    {"would_block", Bool, "", FromLine, true, "matched the shadow ACL; nothing was refused for it"},
+
+	Kind:     {"kind", String, "", ByIngest, false, "request, heartbeat or text"},
+	Text:     {"text", String, "", ByIngest, true, "the redacted line, when it was not understood"},
+	Received: {"received", Time, "", ByIngest, false, "when ingest read the line"},
+	Position: {"position", String, "", ByIngest, false, "spool id and position, unique and ordered; also the Cloud Logging insert_id"},
+	Node:     {"node", String, "", ByIngest, true, "cache node named in the syslog prefix"},
+	Endpoint: {"endpoint", String, "", ByIngest, true, "logging endpoint named in the syslog prefix"},
+
+	Sender:        {"sender", String, "", ByIngest, false, "how the line was authenticated: mtls, token, import or none"},
+	AddressSource: {"address_source", String, "", ByIngest, true, "edge: client.ip in our format; header: forgeable by a client"},
+	TimeSource:    {"time_source", String, "", ByIngest, false, "where timestamp was found: message, prefix or received"},
+	Problem:       {"problem", String, "", ByIngest, true, "why the line is text, or what in it was cut or repaired"},
+
+	ClientKey:    {"client_key", String, "", Computed, true, "what one client is: the IPv4 host, or the IPv6 /64"},
+	ClientPrefix: {"client_prefix", String, "", Computed, true, "the client's neighbourhood: IPv4 /24, IPv6 /56"},
+	Extra:        {"extra", String, "", Computed, true, "JSON object of the keys this table does not have"},
+}
+
+// ByName returns the field with the given name.
+func ByName(name string) (Field, bool) {
+	f, ok := byName[name]
+	return f, ok
+}
+
+var byName = func() map[string]Field {
+	m := make(map[string]Field, NumFields)
+	for f := Field(0); f < NumFields; f++ {
+		m[Fields[f].Name] = f
+	}
+	return m
+}()
+
+// Str returns the address of a string field, to read or set it; it panics when
+// f is of another type.
+func (r *Record) Str(f Field) *string {
+	switch f {
+	case ServiceID:
+		return &r.ServiceID
+	case RequestID:
+		return &r.RequestID
+	case POP:
+		return &r.POP
+	case ClientIP:
+		return &r.ClientIP
+	case ClientCountry:
+		return &r.ClientCountry
+	case Host:
+		return &r.Host
+	case Method:
+		return &r.Method
+	case Path:
+		return &r.Path
+	case Query:
+		return &r.Query
+	case Protocol:
+		return &r.Protocol
+	case Cache:
+		return &r.Cache
+	case UserAgent:
+		return &r.UserAgent
+	case Referer:
+		return &r.Referer
+	case TLSVersion:
+		return &r.TLSVersion
+	case TLSCipher:
+		return &r.TLSCipher
+	case JA3:
+		return &r.JA3
+	case JA4:
+		return &r.JA4
+	case BotName:
+		return &r.BotName
+	case Kind:
+		return &r.Kind
+	case Text:
+		return &r.Text
+	case Position:
+		return &r.Position
+	case Node:
+		return &r.Node
+	case Endpoint:
+		return &r.Endpoint
+	case Sender:
+		return &r.Sender
+	case AddressSource:
+		return &r.AddressSource
+	case TimeSource:
+		return &r.TimeSource
+	case Problem:
+		return &r.Problem
+	case ClientKey:
+		return &r.ClientKey
+	case ClientPrefix:
+		return &r.ClientPrefix
+	case Extra:
+		return &r.Extra
+	}
+	panic("record: bug: " + Fields[f].Name + " is no string")
+}
+
+// Int returns the address of a number field; setting it needs [Record.Present]
+// set as well. It panics when f is of another type.
+func (r *Record) Int(f Field) *int64 {
+	switch f {
+	case ClientASN:
+		return &r.ClientASN
+	case Status:
+		return &r.Status
+	case ResponseBytes:
+		return &r.ResponseBytes
+	case RequestBytes:
+		return &r.RequestBytes
+	case ElapsedUsec:
+		return &r.ElapsedUsec
+	case TTFBUsec:
+		return &r.TTFBUsec
+	}
+	panic("record: bug: " + Fields[f].Name + " is no number")
+}
+
+// Bool returns the address of a boolean field; setting it needs
+// [Record.Present] set as well. It panics when f is of another type.
+func (r *Record) Bool(f Field) *bool {
+	switch f {
+	case FirstHop:
+		return &r.FirstHop
+	case Blocked:
+		return &r.Blocked
+	case WouldBlock:
+		return &r.WouldBlock
+	}
+	panic("record: bug: " + Fields[f].Name + " is no boolean")
+}
+
+// Time returns the address of a time field; setting it needs [Record.Present]
+// set as well. It panics when f is of another type.
+func (r *Record) Time(f Field) *time.Time {
+	switch f {
+	case Timestamp:
+		return &r.Timestamp
+	case Received:
+		return &r.Received
+	}
+	panic("record: bug: " + Fields[f].Name + " is no time")
+}
+
+// SetInt sets a number field and marks it present.
+func (r *Record) SetInt(f Field, v int64) { *r.Int(f) = v; r.Present = r.Present.With(f) }
+
+// SetBool sets a boolean field and marks it present.
+func (r *Record) SetBool(f Field, v bool) { *r.Bool(f) = v; r.Present = r.Present.With(f) }
+
+// SetTime sets a time field and marks it present.
+func (r *Record) SetTime(f Field, v time.Time) { *r.Time(f) = v; r.Present = r.Present.With(f) }
