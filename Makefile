@@ -1,0 +1,46 @@
+#? edgewarden: `make demo` runs the main job on this machine, `make test` runs the tests.
+
+GO      ?= go
+BIN     := bin
+FUZZTIME ?= 5s
+# every module of the repository besides the product's own: checks that are too heavy for its go.mod
+TEST_MODULES := $(patsubst %/go.mod,%,$(filter-out go.mod tools/go.mod,$(shell git ls-files '*go.mod')))
+
+.PHONY: help build demo test ci lint vuln race fuzz bench modules
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+build: ## build the three programs into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ingest ./cmd/ingest
+	CGO_ENABLED=1 $(GO) build -trimpath -o $(BIN)/blocker ./cmd/blocker
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/gameday ./cmd/gameday
+
+demo: build ## the rehearsal: attackers among customers, both programs, a stand-in edge, a score
+	$(BIN)/gameday
+
+test: ## all tests of the product, in a few minutes
+	$(GO) test ./...
+
+ci: lint vuln race fuzz modules ## the slower checks
+
+lint: ## formatting, go vet, staticcheck, module sums
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these files'; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+	$(GO) mod verify
+
+vuln: ## known vulnerabilities, where the database can be reached
+	@tools/vuln.sh
+
+race: ## the tests again under the race detector
+	$(GO) test -race ./...
+
+fuzz: ## each fuzz target for a short while; FUZZTIME=1m for longer
+	@GO="$(GO)" FUZZTIME=$(FUZZTIME) tools/fuzz.sh
+
+bench: ## benchmarks of every room; BENCH=regexp to choose
+	$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem ./...
+
+modules: ## checks that live in modules of their own (manifests, VCL, …)
+	@set -e; for dir in $(TEST_MODULES); do echo "== $$dir"; (cd $$dir && $(GO) test ./...); done
