@@ -1,0 +1,230 @@
+package receive
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/pires/go-proxyproto"
+
+	"edgewarden/internal/parse"
+)
+
+// How long a connection must be silent before it is closed on shutdown.
+const quiet = 250 * time.Millisecond
+
+// conn is one connection while it is served.
+type conn struct {
+	s      *Server
+	raw    net.Conn // the TCP connection; deadlines are set here
+	net    net.Conn // what lines are read from: raw, or layers on it
+	useTLS bool
+	src    Source
+	bytes  int64 // application bytes read
+	auth   bool  // a line without token is refused
+
+	reading atomic.Bool // past the handshakes
+	frames  []parse.Frame
+}
+
+func (c *conn) remote() string { return c.src.Remote.String() }
+
+// serve runs the connection to its end. A panic ends this connection only.
+func (c *conn) serve() {
+	defer c.raw.Close()
+	defer func() {
+		if p := recover(); p != nil {
+			c.s.reject(reasonPanic, c.remote(), fmt.Errorf("%v\n%s", p, debug.Stack()))
+		}
+	}()
+	if reason, err := c.open(); reason != "" {
+		c.s.reject(reason, c.remote(), err)
+		return
+	}
+	source := c.src.Remote.Addr().String()
+	if !c.s.enter(source) {
+		c.s.reject(reasonTooManySource, c.remote(), fmt.Errorf("%d connections are open from it", c.s.o.MaxConnsPerSource))
+		return
+	}
+	defer c.s.leave(source)
+	if reason, err := c.secure(); reason != "" {
+		c.s.reject(reason, c.remote(), err)
+		return
+	}
+	c.reading.Store(true)
+	if reason, err := c.read(); reason != "" {
+		c.s.reject(reason, c.remote(), err)
+	}
+}
+
+// open reads the PROXY header where one is due and asks whether the source may
+// connect. A reason means that the connection ends.
+func (c *conn) open() (reason string, err error) {
+	if c.fromProxy() {
+		p := proxyproto.NewConn(c.raw, proxyproto.WithPolicy(proxyproto.REQUIRE), proxyproto.SetReadHeaderTimeout(c.s.o.HandshakeTimeout))
+		if p.ProxyHeader() == nil {
+			_, err := p.Read(nil)
+			if errors.Is(err, io.EOF) {
+				return reasonProbe, nil
+			}
+			return reasonProxyHeader, err
+		}
+		c.net = p
+		c.src.Remote = addrPort(p.RemoteAddr())
+	}
+	if allow := c.s.o.Allow; allow != nil && !allow(c.src.Remote.Addr()) {
+		return reasonSource, nil
+	}
+	return "", nil
+}
+
+func (c *conn) fromProxy() bool {
+	for _, p := range c.s.o.ProxyFrom {
+		if p.Contains(c.src.Remote.Addr()) {
+			return true
+		}
+	}
+	return false
+}
+
+// secure does the TLS handshake and settles what lines of this connection need.
+func (c *conn) secure() (reason string, err error) {
+	o := &c.s.o
+	c.auth = len(o.Tokens) > 0 || o.TLS.ClientCAFile != ""
+	if !c.useTLS {
+		return "", nil
+	}
+	t := tls.Server(c.net, c.s.certs.config)
+	c.raw.SetDeadline(time.Now().Add(o.HandshakeTimeout))
+	if err := t.Handshake(); err != nil {
+		return handshakeReason(err), err
+	}
+	c.raw.SetDeadline(time.Time{})
+	c.net = t
+	c.src.Verified = len(t.ConnectionState().VerifiedChains) > 0
+	c.auth = c.auth && !c.src.Verified
+	return "", nil
+}
+
+func handshakeReason(err error) string {
+	var header tls.RecordHeaderError
+	switch {
+	case errors.As(err, &header):
+		return reasonPlainOnTLS
+	case errors.Is(err, io.EOF):
+		return reasonProbe
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return reasonHandshakeTimeout
+	}
+	return reasonHandshake
+}
+
+// read feeds the framer until the stream ends, then hands out what is left.
+func (c *conn) read() (reason string, err error) {
+	framer := parse.NewFramer(parse.FramerOptions{MaxLine: c.s.o.MaxLine, Tokens: c.s.o.Tokens})
+	emit := func(f parse.Frame) { c.frames = append(c.frames, f) }
+	r := newReader(c.net)
+	leaving := false
+	for {
+		if leaving = leaving || c.s.draining.Load() && c.leave(); leaving && !c.waitQuiet() {
+			break
+		}
+		var b []byte
+		b, err = r.next()
+		if len(b) > 0 {
+			if c.bytes == 0 && !c.useTLS && tlsHello(b) {
+				r.release()
+				return reasonTLSOnPlain, errors.New("the first bytes are a TLS client hello")
+			}
+			c.bytes += int64(len(b))
+			framer.Feed(b, emit)
+			c.deliver()
+		}
+		r.release()
+		if errors.Is(err, os.ErrDeadlineExceeded) && !leaving {
+			continue // woken for shutdown
+		}
+		if err != nil {
+			break
+		}
+	}
+	framer.Close(emit)
+	c.deliver()
+	return c.ending(err)
+}
+
+// ending names how a connection ended, when that deserves a count of its own.
+func (c *conn) ending(err error) (string, error) {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded), c.s.draining.Load():
+		return "", nil
+	case c.bytes == 0:
+		return reasonProbe, nil
+	case err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF): // the latter: TLS without close_notify
+		return "", nil
+	}
+	return reasonBroken, err
+}
+
+// leave tells the sender that nothing more is read here, so that it turns to
+// another receiver. Senders that do not look are given the quiet interval.
+func (c *conn) leave() bool {
+	type closer interface{ CloseWrite() error }
+	if t, ok := c.net.(closer); ok {
+		t.CloseWrite()
+	} else if t, ok := c.raw.(closer); ok {
+		t.CloseWrite()
+	}
+	return true
+}
+
+// waitQuiet arms the deadline that ends a connection fallen silent; false means stop now.
+func (c *conn) waitQuiet() bool {
+	c.raw.SetReadDeadline(time.Now().Add(quiet))
+	return !c.s.forced.Load()
+}
+
+// deliver hands the collected frames to the handler: one call for all of a read.
+func (c *conn) deliver() {
+	if len(c.frames) == 0 {
+		return
+	}
+	now := time.Now()
+	c.s.m.receive(len(c.frames), now)
+	kept := c.frames
+	if c.auth {
+		kept = c.frames[:0]
+		for _, f := range c.frames {
+			if f.Token {
+				kept = append(kept, f)
+			}
+		}
+		if refused := len(c.frames) - len(kept); refused > 0 {
+			c.s.refuse(refused, c.remote())
+		}
+	}
+	if len(kept) > 0 {
+		c.s.o.Handler(c.src, now, kept)
+	}
+	clear(c.frames)
+	c.frames = c.frames[:0]
+}
+
+// tlsHello says whether b begins a TLS handshake record (RFC 8446 section 5.1).
+func tlsHello(b []byte) bool { return len(b) >= 3 && b[0] == 0x16 && b[1] == 0x03 && b[2] <= 0x04 }
+
+// addrPort is a's address, IPv4-mapped addresses unmapped.
+func addrPort(a net.Addr) netip.AddrPort {
+	if t, ok := a.(*net.TCPAddr); ok {
+		ap := t.AddrPort()
+		return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
+	}
+	return netip.AddrPort{}
+}
