@@ -1,0 +1,58 @@
+package bigquery
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	bq "cloud.google.com/go/bigquery"
+	"google.golang.org/api/option"
+
+	"edgewarden/internal/detect"
+)
+
+// Engine asks BigQuery. It is safe for use by several goroutines.
+type Engine struct {
+	opt    Options
+	table  Table
+	client *bq.Client
+	log    *slog.Logger
+
+	mu     sync.Mutex // guards schema
+	schema *schema    // what tables.get said last; nil until it answered
+}
+
+var _ detect.Engine = (*Engine)(nil)
+
+// New returns an engine for one table. It makes no call: a table that does not
+// exist or may not be read shows with the first query. ctx bounds only the look
+// for credentials.
+func New(ctx context.Context, opt Options) (*Engine, error) {
+	table, err := opt.validate()
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{opt: opt, table: table, log: opt.Logger}
+	options := opt.ClientOptions
+	if opt.Endpoint != "" {
+		options = append([]option.ClientOption{option.WithEndpoint(opt.Endpoint)}, options...)
+	}
+	// The client keeps its context for refreshing tokens, so it gets one that
+	// does not end with the call.
+	if e.client, err = bq.NewClient(context.WithoutCancel(ctx), opt.BillingProject, options...); err != nil {
+		if noCredentials(err) {
+			return nil, fmt.Errorf("open BigQuery for %s: %s: %w", table, credentialAdvice, err)
+		}
+		return nil, fmt.Errorf("open BigQuery for %s: %w", table, err)
+	}
+	return e, nil
+}
+
+// Close frees the connections.
+func (e *Engine) Close() error { return e.client.Close() }
+
+func (e *Engine) place(location string) place {
+	return place{table: e.table, billing: e.opt.BillingProject, location: location,
+		endpoint: e.opt.Endpoint, kind: e.opt.Kind, maxBytes: e.opt.MaxBytes}
+}

@@ -1,0 +1,170 @@
+package detect
+
+import "math"
+
+// normalise returns c with every negation pushed into the comparisons (neg
+// means that c itself is negated), so that && and || are all that is left
+// above them and a weaker part makes the whole weaker.
+func normalise(c cond, neg bool) cond {
+	switch c := c.(type) {
+	case constant:
+		return constant(bool(c) != neg)
+	case negation:
+		return normalise(c.x, !neg)
+	case junction:
+		out := junction{or: c.or != neg}
+		for _, a := range c.args {
+			out.args = append(out.args, normalise(a, neg))
+		}
+		return out
+	case comparison:
+		if neg {
+			c.op = c.op.negated()
+		}
+		return c
+	}
+	if neg {
+		return negation{c}
+	}
+	return c
+}
+
+// CountsOnly reports whether the rule's when is made only of lower bounds on
+// counters joined by &&, so that missing rows can only hide an offender, never
+// make one. An unknown rule is not.
+func (s *Set) CountsOnly(rule string) bool {
+	i, ok := s.byName[rule]
+	return ok && countsOnly(s.rules[i].when)
+}
+
+func countsOnly(c cond) bool {
+	switch c := c.(type) {
+	case junction:
+		if c.or {
+			return false
+		}
+		for _, a := range c.args {
+			if !countsOnly(a) {
+				return false
+			}
+		}
+		return true
+	case comparison:
+		return lowerBound(c) && whenTable.names[c.l.name].typ == typeInt
+	}
+	return false
+}
+
+// lowerBound reports whether c is name >= literal or name > literal.
+func lowerBound(c comparison) bool {
+	return !c.r.isName() && (c.op == opGE || c.op == opGT)
+}
+
+// Floor is the least number of requests for which the rule's when can be true
+// as far as its bounds on counters say; at least 1. No counter of a key is
+// larger than its requests, so a lower bound on any of them is one on requests.
+func (s *Set) Floor(rule string) int64 {
+	if i, ok := s.byName[rule]; ok {
+		return s.rules[i].floor()
+	}
+	return 1
+}
+
+func (c compiled) floor() int64 { return max(floorOf(c.norm), 1) }
+
+func floorOf(c cond) int64 {
+	switch c := c.(type) {
+	case constant:
+		if !c {
+			return math.MaxInt64
+		}
+	case junction:
+		least := floorOf(c.args[0])
+		for _, a := range c.args[1:] {
+			if c.or {
+				least = min(least, floorOf(a))
+			} else {
+				least = max(least, floorOf(a))
+			}
+		}
+		return least
+	case membership:
+		if whenTable.names[c.l.name].typ != typeInt {
+			break
+		}
+		least := c.list[0].i
+		for _, v := range c.list[1:] {
+			least = min(least, v.i)
+		}
+		return least
+	case comparison:
+		return floorOfComparison(c)
+	}
+	return 1
+}
+
+func floorOfComparison(c comparison) int64 {
+	if c.r.isName() || whenTable.names[c.l.name].typ != typeInt {
+		return 1
+	}
+	bound := c.r.lit.i
+	if c.r.typ == typeDouble {
+		switch f := c.r.lit.f; {
+		case f >= math.MaxInt64/2:
+			return math.MaxInt64
+		case f < 1:
+			return 1
+		case c.op == opGT:
+			bound = int64(math.Floor(f))
+		default:
+			bound = int64(math.Ceil(f))
+		}
+	}
+	switch c.op {
+	case opGE, opEQ:
+		return bound
+	case opGT:
+		if bound == math.MaxInt64 {
+			return bound
+		}
+		return bound + 1
+	}
+	return 1
+}
+
+// weaken replaces every part of a normalised when that needs a measure outside
+// of known by one that is true whenever the part is: a lower bound on a counter
+// becomes the same bound on requests, anything else becomes true. With the
+// result an engine leaves out keys that cannot be offenders before it measures
+// the rest.
+func weaken(c cond, known func(measure) bool) cond {
+	has := func(o operand) bool { return !o.isName() || known(measure(o.name)) }
+	switch c := c.(type) {
+	case junction:
+		out := junction{or: c.or}
+		for _, a := range c.args {
+			out.args = append(out.args, weaken(a, known))
+		}
+		return out
+	case comparison:
+		if has(c.l) && has(c.r) {
+			return c
+		}
+		if lowerBound(c) && whenTable.names[c.l.name].typ == typeInt {
+			c.l.name = int(mRequests)
+			return c
+		}
+		return constant(true)
+	case membership:
+		if has(c.l) {
+			return c
+		}
+		return constant(true)
+	case negation:
+		if m, ok := c.x.(membership); ok && has(m.l) {
+			return c
+		}
+		return constant(true)
+	}
+	return c
+}

@@ -1,0 +1,107 @@
+package detect
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// aheadTolerance is how far past Now a row may lie before it counts as Ahead;
+// aheadReach is how far past Now such rows are looked for: parse keeps at most
+// 24 h of future.
+const (
+	aheadTolerance = 2 * time.Minute
+	aheadReach     = 25 * time.Hour
+)
+
+// Query is one question to an engine.
+type Query struct {
+	Set       *Set
+	ServiceID string    // empty counts the rows of all services
+	To        time.Time // T: rows at or after it are ignored
+	Now       time.Time // rows more than 2 min past Now count as Ahead
+	Present   []Present
+	// Trust names the kinds of untrusted rows that are counted as if trusted.
+	TrustForgeable, TrustUnauthenticated bool
+}
+
+// From is the oldest event time the rules look at: To minus the longest window.
+func (q Query) From() time.Time { return q.To.Add(-q.Set.MaxWindow()) }
+
+// Until is the end of the range a scan reads, exclusive. It is To, or, when To
+// is within an hour of Now, far enough past Now to see rows with a time in the
+// future; a replay of the past does not look for them, and its Health.Ahead
+// is 0.
+func (q Query) Until() time.Time {
+	if q.Now.IsZero() || q.Now.Sub(q.To).Abs() > time.Hour {
+		return q.To
+	}
+	return q.Now.Add(aheadReach)
+}
+
+func (q Query) aheadFrom() time.Time {
+	t := q.Now.Add(aheadTolerance)
+	if t.Before(q.To) {
+		return q.To
+	}
+	return t
+}
+
+// validate reports what makes a query impossible to ask.
+func (q Query) validate() error {
+	switch {
+	case q.Set == nil || len(q.Set.rules) == 0:
+		return errors.New("compiling query: there are no rules")
+	case q.To.IsZero():
+		return errors.New("compiling query: the time T is missing")
+	}
+	return nil
+}
+
+// Present asks for the requests of a key that is blocked now. Only trusted rows
+// in the rule's window are looked at, so the answer compares with the rule's
+// bound however long ago From is; forged lines cannot keep a block alive. Two
+// entries of the same key and rule are answered alike, by the later From.
+type Present struct {
+	Key  string // as in Offender.Key
+	Rule string // must be in the set; others are ignored
+	From time.Time
+}
+
+// keyRef names a key of a rule in an array parameter.
+type keyRef struct {
+	rule, trust int64
+	key         string
+	fromUs      int64
+}
+
+// presentRefs are the present entries of known rules, each key of a rule once,
+// in order of their first appearance.
+func (q Query) presentRefs() []keyRef {
+	at := map[keyRef]int{}
+	var refs []keyRef
+	for _, p := range q.Present {
+		i, ok := q.Set.byName[p.Rule]
+		if !ok {
+			continue
+		}
+		id := keyRef{rule: int64(i), key: p.Key}
+		if j, seen := at[id]; seen {
+			refs[j].fromUs = max(refs[j].fromUs, p.From.UnixMicro())
+			continue
+		}
+		at[id] = len(refs)
+		id.fromUs = p.From.UnixMicro()
+		refs = append(refs, id)
+	}
+	return refs
+}
+
+// Engine runs queries over stored records. BigQuery and DuckDB implement it and give the same answer.
+type Engine interface {
+	// Detect scans the window once.
+	Detect(ctx context.Context, q Query) (Result, error)
+	// Evidence fills Evidence of at most 200 offenders.
+	Evidence(ctx context.Context, q Query, offenders []Offender) error
+	Close() error
+}

@@ -1,0 +1,109 @@
+package detect
+
+import "time"
+
+// Trust says how far the rows behind an offender can be trusted. Rows of different trust are never counted together.
+type Trust struct {
+	Forgeable       bool // address_source is not edge
+	Unauthenticated bool // sender is neither mtls nor token; an import is unauthenticated too
+}
+
+// code is the trust class as a number: 0 is trusted.
+func (t Trust) code() int64 {
+	var c int64
+	if t.Forgeable {
+		c |= trustForgeable
+	}
+	if t.Unauthenticated {
+		c |= trustUnauthenticated
+	}
+	return c
+}
+
+const (
+	trustForgeable       = 1
+	trustUnauthenticated = 2
+)
+
+func trustOf(code int64) Trust {
+	return Trust{Forgeable: code&trustForgeable != 0, Unauthenticated: code&trustUnauthenticated != 0}
+}
+
+// Measures are the values a when condition sees. The zero Measures are those of
+// a key without requests.
+type Measures struct {
+	Requests      int64
+	PeakPerMinute int64   // minutes are counted back from the query's To
+	OK            int64   // status from 1 to 399
+	Errors        int64   // status >= 400
+	DistinctPaths int64   // an absent path counts as one path
+	Share         float64 // of all counted rows of the same rule and trust
+	Score         float64 // robust z in log space against the keys of the same rule and trust
+	Addresses     int64   // distinct client_key
+	OKAddresses   int64   // distinct client_key with at least one OK request
+	JA4s          int64   // distinct JA4 fingerprints (0 when the store has none)
+	FirstSeen     time.Time
+	LastSeen      time.Time
+}
+
+// Offender is a key that met a rule.
+type Offender struct {
+	Key      string // 203.0.113.9, 2001:db8:1:2::/64, 203.0.113.0/24, 64500
+	Group    Group
+	Rule     string
+	Trust    Trust
+	Measures Measures
+	Evidence *Evidence // filled by Engine.Evidence
+}
+
+// Count is a value and how often it came.
+type Count struct {
+	Value string `json:"value"`
+	N     int64  `json:"n"`
+}
+
+// Evidence is what a person wants to see before a block. Its texts come from
+// the log, are hostile, and are cut to 256 characters.
+type Evidence struct {
+	Country  string   // most frequent
+	ASN      int64    // most frequent; 0 unknown
+	Paths    []Count  // top five
+	Agents   []Count  // top three
+	Statuses []Count  // top five
+	Sample   []string // the last few requests as "time method path status", newest first
+}
+
+// Health is what the data itself looks like.
+type Health struct {
+	Rows         int64     // request rows of the service in the longest window
+	Newest       time.Time // newest row before To that is neither Shield nor ReceivedTime; zero when there is none
+	BytesScanned int64     // 0 when the engine does not say
+	Trusted      int64     // rows that count as trusted: neither Shield nor ReceivedTime, and trusted by themselves or by Query
+	NoAddress    int64     // request rows without a client address
+	NoFirstHop   int64     // rows whose line did not say first_hop
+	Shield       int64     // rows from shields, which are never counted
+	ReceivedTime int64     // rows whose time is only when they were received, never counted
+	Ahead        int64     // trusted rows more than 2 min past Now (see Query.Until)
+	OKRequests   int64     // successful, not refused, first-hop rows in the longest window
+	OKAddresses  int64     // distinct client_key among them
+	Loss         float64   // share of lines lost according to heartbeats, 0..1
+	LossKnown    bool
+}
+
+// After is the answer to one Present.
+type After struct {
+	Present
+	Requests int64 // trusted rows matching the rule's where, refused or not, in the rule's window, at or after From
+	Refused  int64 // of those, refused by our ACL
+	Passed   int64 // of those, not refused
+	LastSeen time.Time
+}
+
+// Result is an engine's answer.
+type Result struct {
+	Offenders  []Offender // in a stable order: rule order, then requests descending, then key, then trust
+	After      []After    // in the order of Query.Present, without those of unknown rules
+	Health     Health
+	Population map[string]int64 // keys with counted requests per rule, summed over trust classes
+	SQL        string           // the statement that was run, for --explain
+}
