@@ -1,0 +1,92 @@
+package logformat
+
+import (
+	"fmt"
+
+	"edgewarden/internal/record"
+)
+
+// value says how the edge writes one field.
+type value struct {
+	form form
+	vcl  string // the VCL expression; its type must fit the form
+	max  int    // bytes kept of a string; 0 keeps all
+}
+
+type form uint8
+
+const (
+	text      form = iota // a STRING: quoted, cut to max, escaped
+	plain                 // never holds a character that JSON would escape: quoted only
+	number                // an INTEGER, or a STRING of digits that is always set
+	condition             // a BOOL: true or false
+	instant               // time.start as RFC 3339 with microseconds, UTC
+)
+
+// Lengths of strings a client chooses. Together, and doubled by escaping, they
+// stay below the 16 KB at which Fastly cuts a line: a request must not be able
+// to make its own log line unreadable. Header values cannot hold the control
+// bytes that escape to more than two.
+const (
+	maxURL    = 2048 // path and query, each
+	maxHeader = 1024 // user agent and referer, each
+	maxShort  = 256
+)
+
+// values is the VCL side of record.Fields. Variables:
+// https://www.fastly.com/documentation/reference/vcl/variables/
+var values = map[record.Field]value{
+	record.Timestamp: {form: instant},
+	record.ServiceID: {form: text, vcl: "req.service_id"},
+	record.RequestID: {form: text, vcl: "req.http.X-Edgewarden-Request-Id", max: maxShort},
+	record.POP:       {form: text, vcl: "server.datacenter"},
+	// client.ip is an IP, which json.escape does not take. Fastly-Client-IP, which
+	// default formats log, is whatever the client sends in that header.
+	record.ClientIP:      {form: plain, vcl: "client.ip"},
+	record.ClientASN:     {form: number, vcl: "client.as.number"},
+	record.ClientCountry: {form: text, vcl: "client.geo.country_code"},
+	record.Host:          {form: text, vcl: "req.http.Host", max: maxShort},
+	record.Method:        {form: text, vcl: "req.method", max: maxShort},
+	record.Path:          {form: text, vcl: "req.url.path", max: maxURL},
+	record.Query:         {form: text, vcl: "req.url.qs", max: maxURL},
+	record.Protocol:      {form: text, vcl: "req.proto", max: maxShort},
+	record.Status:        {form: number, vcl: "resp.status"},
+	record.ResponseBytes: {form: number, vcl: "resp.bytes_written"},
+	record.RequestBytes:  {form: number, vcl: "req.bytes_read"},
+	record.ElapsedUsec:   {form: number, vcl: "time.elapsed.usec"},
+	// An RTIME reads as seconds with three decimals. Without the point and with
+	// three more digits it is microseconds; std.atoi takes the leading zeros, which
+	// JSON forbids, and makes 0 of a time that was never set.
+	record.TTFBUsec:  {form: number, vcl: `std.atoi(regsub("" time.to_first_byte, "[.]", "") "000")`},
+	record.Cache:     {form: text, vcl: "fastly_info.state"},
+	record.UserAgent: {form: text, vcl: "req.http.User-Agent", max: maxHeader},
+	record.Referer:   {form: text, vcl: "req.http.Referer", max: maxHeader},
+
+	record.TLSVersion: {form: text, vcl: "tls.client.protocol"},
+	record.TLSCipher:  {form: text, vcl: "tls.client.cipher"},
+	record.JA3:        {form: text, vcl: "tls.client.ja3_md5"},
+	record.JA4:        {form: text, vcl: "tls.client.ja4"},
+	// Not "&& req.restarts == 0": a request that was restarted still comes from the
+	// client, and one that can provoke a restart must not vanish from detection.
+	record.FirstHop:   {form: condition, vcl: "fastly.ff.visits_this_service == 0"},
+	record.BotName:    {form: text, vcl: "client.bot.name"},
+	record.Blocked:    {form: condition, vcl: "req.http.X-Edgewarden-Blocked"},
+	record.WouldBlock: {form: condition, vcl: "req.http.X-Edgewarden-Would-Block"},
+}
+
+// expression is the VCL that gives the characters of v between its quotes, if it has any.
+func (v value) expression() string {
+	switch v.form {
+	case text:
+		if v.max > 0 {
+			return fmt.Sprintf("json.escape(substr(%s, 0, %d))", v.vcl, v.max)
+		}
+		return "json.escape(" + v.vcl + ")"
+	case condition:
+		return fmt.Sprintf(`if(%s, "true", "false")`, v.vcl)
+	}
+	return v.vcl
+}
+
+// quoted says whether the value is a JSON string.
+func (v value) quoted() bool { return v.form == text || v.form == plain || v.form == instant }
