@@ -9,7 +9,7 @@ import (
 
 // Shapes the service insists on.
 var (
-	jobIDShape      = regexp.MustCompile(`^[A-Za-z0-9_-]{1,1024}$`)
+	jobIDShape      = regexp.MustCompile(`^[A-Za-z0-9_-]{1,1000}$`)
 	labelKeyShape   = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
 	labelValueShape = regexp.MustCompile(`^[a-z0-9_-]{0,63}$`)
 )
