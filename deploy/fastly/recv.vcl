@@ -1,0 +1,33 @@
+# edgewarden, vcl_recv snippet: priority 5, before anything that looks at the client.
+#
+# Only at the first hop. With shielding this VCL runs again at the shield, where client.ip is another Fastly node; after a
+# restart it would judge the same request twice.
+if (fastly.ff.visits_this_service == 0 && req.restarts == 0) {
+  declare local var.edgewarden_now INTEGER;
+  declare local var.edgewarden_until INTEGER;
+
+  # Request headers are the only variables that cross subroutines. A client that sends one of ours would write into its own
+  # log line, and vanish from detection: they go first.
+  unset req.http.X-Edgewarden-Request-Id;
+  unset req.http.X-Edgewarden-Blocked;
+  unset req.http.X-Edgewarden-Would-Block;
+
+  # Fastly keeps a Fastly-Client-IP that the client sent; formats that log it (%h) would let anyone accuse anyone.
+  set req.http.Fastly-Client-IP = client.ip;
+  set req.http.X-Edgewarden-Request-Id = uuid.version4();
+
+  # An exemption is asked first, so that unblock works at once and a blocked network never reaches an allowlisted host.
+  if (client.ip !~ edgewarden_exempt) {
+    # Fastly's entries have no expiry. Blocks hold only while the lease does: if the blocker dies, they end by themselves.
+    set var.edgewarden_now = std.atoi(now.sec);
+    set var.edgewarden_until = std.atoi(table.lookup(edgewarden_control, "enforce_until", "0"));
+    if (client.ip ~ edgewarden_1 || client.ip ~ edgewarden_2) {
+      if (var.edgewarden_now < var.edgewarden_until) {
+        set req.http.X-Edgewarden-Blocked = "1";
+        error 618 "edgewarden";
+      }
+    } else if (client.ip ~ edgewarden_shadow) {
+      set req.http.X-Edgewarden-Would-Block = "1"; # logged, never refused
+    }
+  }
+}
