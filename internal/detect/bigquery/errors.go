@@ -85,15 +85,14 @@ func (p place) advise(err error) (where, do string) {
 		return table, "BigQuery kept failing until the deadline; look at status.cloud.google.com, nothing was decided and the next run tries again"
 	case ok:
 		return table, "BigQuery failed several times; look at status.cloud.google.com, nothing was decided and the next run tries again"
-	case late:
-		return table, "did not answer before the deadline and was cancelled; shorten the windows of the rules, or look for a queue of slots in project " + p.billing
-	}
-	if unreachable(err) {
+	case unreachable(err):
 		at := p.endpoint
 		if at == "" {
 			at = "https://bigquery.googleapis.com"
 		}
 		return table, "cannot reach " + at + "; check the network policy, the proxy and --bigquery-endpoint"
+	case late:
+		return table, "did not answer before the deadline and was cancelled; shorten the windows of the rules, or look for a queue of slots in project " + p.billing
 	}
 	if noCredentials(err) {
 		return table, credentialAdvice

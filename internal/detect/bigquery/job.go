@@ -132,7 +132,7 @@ func (e *Engine) start(ctx context.Context, q question, id, location string) (*b
 	query.MaxBytesBilled = e.opt.MaxBytes
 	query.Labels = maps.Clone(e.opt.Labels)
 	query.Labels["query"] = q.name
-	query.DisableQueryCache = true // the window moves with every run: a hit would be a stale answer
+	query.DisableQueryCache = true    // the window moves with every run: a hit would be a stale answer
 	query.JobTimeout = e.opt.Deadline // ends the job even if this process is killed
 	job, err := query.Run(ctx)
 	if f, ok := faultOf(err); ok && f.code == http.StatusConflict {
@@ -152,10 +152,16 @@ func wait(ctx context.Context, job *bq.Job) (int64, error) {
 		if !pause(ctx, every) {
 			return 0, ctx.Err()
 		}
-		var err error
-		if st, err = job.Status(ctx); err != nil {
+		next, err := job.Status(ctx)
+		if f, ok := faultOf(err); ok && !f.transient() {
+			// The status is refused, so the result will say why, or, where only
+			// results may be read, there is one.
+			return 0, nil
+		}
+		if err != nil {
 			return 0, fmt.Errorf("read job status: %w", err)
 		}
+		st = next
 	}
 	if err := st.Err(); err != nil {
 		return 0, &jobFailure{err}

@@ -35,8 +35,8 @@ type Table struct {
 // any letter of any script; nothing that ends the quoted name may pass.
 var (
 	projectName = regexp.MustCompile(`^([a-z0-9.-]+:)?[a-z][a-z0-9-]{0,29}$`)
-	datasetName = regexp.MustCompile(`^[A-Za-z0-9_]{1,1024}$`)
-	tableName   = regexp.MustCompile(`^[\pL\pM\pN\p{Pc}\p{Pd} ]{1,1024}$`)
+	datasetName = regexp.MustCompile(`^[A-Za-z0-9_]{1,1000}$`)
+	tableName   = regexp.MustCompile(`^[\pL\pM\pN\p{Pc}\p{Pd} ]{1,1000}$`)
 )
 
 // ParseTable reads a full table name, PROJECT.DATASET.TABLE.

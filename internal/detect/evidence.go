@@ -1,0 +1,173 @@
+package detect
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"edgewarden/internal/record"
+)
+
+// MaxEvidence is the most offenders an engine fetches evidence for.
+const MaxEvidence = 200
+
+// Kinds of evidence, as numbered in the statement.
+const (
+	aboutPath = iota
+	aboutAgent
+	aboutStatus
+	aboutCountry
+	aboutASN
+	aboutSample
+	aboutKinds
+)
+
+// evidenceKeep is how many values of each kind are kept.
+var evidenceKeep = [aboutKinds]int{aboutPath: 5, aboutAgent: 3, aboutStatus: 5, aboutCountry: 1, aboutASN: 1, aboutSample: 5}
+
+// evidenceCut is how many characters of a text from the log are kept.
+const evidenceCut = 256
+
+// sampleDigits is the width of the time that leads a sample, in microseconds.
+const sampleDigits = 20
+
+// EvidenceRow is one row of an evidence statement, in the order of its columns
+// rule, trust, k, about, v, n, place; none is NULL.
+type EvidenceRow struct {
+	Rule, Trust int64
+	Key         string
+	About       int64  // which kind of evidence
+	Value       string // cut
+	N           int64
+	Place       int64 // from 1, best first
+}
+
+// Dest returns where to scan a row's columns to, in order.
+func (r *EvidenceRow) Dest() []any {
+	return []any{&r.Rule, &r.Trust, &r.Key, &r.About, &r.Value, &r.N, &r.Place}
+}
+
+// EvidenceSQL is the statement that fetches evidence of the first MaxEvidence
+// offenders, in one scan. It counts the same rows as [Set.DetectSQL] did.
+func (s *Set) EvidenceSQL(d Dialect, src Source, q Query, offenders []Offender) (Statement, error) {
+	if err := q.validate(); err != nil {
+		return Statement{}, err
+	}
+	keys, err := evidenceKeys(s, offenders)
+	if err != nil {
+		return Statement{}, err
+	}
+	more := []record.Field{record.Path, record.Method, record.UserAgent, record.ClientCountry, record.ClientASN}
+	sc := newScan(d, src, q, more...)
+	steps := []cte{sc.req(), sc.step(sc.carried(more...)...)}
+	rules, kinds := "rules r", "kinds"
+	if d == BigQuery {
+		rules = "UNNEST([\n    " + sc.rulesList(func(id, _, grp, win string) string {
+			return fmt.Sprintf("STRUCT(%s AS id, %s AS grp, %s AS win)", id, grp, win)
+		}) + "\n  ]) r"
+		kinds = "UNNEST([0, 1, 2, 3, 4, 5]) about"
+	} else {
+		steps = append(steps,
+			cte{"rules(id, grp, win)", "VALUES\n    " + sc.rulesList(func(id, _, grp, win string) string {
+				return fmt.Sprintf("(%s, %s, CAST(%s AS BIGINT))", id, grp, win)
+			})},
+			cte{"kinds(about)", "VALUES (0), (1), (2), (3), (4), (5)"})
+	}
+	key := sc.key()
+	steps = append(steps,
+		cte{"hits", fmt.Sprintf("SELECT s.*, r.id AS rule, %s AS k\nFROM src s CROSS JOIN %s\n"+
+			"WHERE (s.mask >> r.id) & 1 = 1 AND s.age < r.win AND NOT s.f_blocked AND %s <> ''", key, rules, key)},
+		cte{"wanted", fmt.Sprintf("SELECT h.*\nFROM hits h JOIN %s w\n  ON w.rule = h.rule AND w.trust = h.trust AND w.key = h.k", sc.unnest(sc.named("keys", keys)))},
+		cte{"told", "SELECT rule, trust, k, about,\n  " + sc.evidenceValue() + " AS v\nFROM wanted CROSS JOIN " + kinds},
+		cte{"counted", "SELECT rule, trust, k, about, v, COUNT(*) AS n\nFROM told\n" +
+			fmt.Sprintf("WHERE NOT (about IN (%d, %d) AND v IN ('', '0'))\nGROUP BY rule, trust, k, about, v", aboutCountry, aboutASN)},
+		cte{"placed", fmt.Sprintf("SELECT *, ROW_NUMBER() OVER (PARTITION BY rule, trust, k, about\n"+
+			"  ORDER BY CASE WHEN about = %d THEN 0 ELSE n END DESC, CASE WHEN about = %d THEN v ELSE '' END DESC, v) AS place\nFROM counted", aboutSample, aboutSample)},
+	)
+	last := "SELECT " + strings.Join([]string{sc.bigint("rule") + " AS rule", sc.bigint("trust") + " AS trust", "k", sc.bigint("about") + " AS about", "v",
+		sc.bigint("n") + " AS n", sc.bigint("place") + " AS place"}, ", ") + "\nFROM placed\nWHERE place <= CASE about"
+	for kind, keep := range evidenceKeep {
+		last += fmt.Sprintf(" WHEN %d THEN %d", kind, keep)
+	}
+	last += " ELSE 0 END\nORDER BY rule, trust, k, about, place"
+	return Statement{SQL: with(steps, last), Params: sc.params}, nil
+}
+
+func evidenceKeys(s *Set, offenders []Offender) ([]KeyParam, error) {
+	if len(offenders) == 0 {
+		return nil, fmt.Errorf("compiling evidence query: there are no offenders")
+	}
+	seen := map[KeyParam]bool{}
+	var keys []KeyParam
+	for _, o := range offenders[:min(len(offenders), MaxEvidence)] {
+		i, ok := s.byName[o.Rule]
+		if !ok {
+			return nil, fmt.Errorf("compiling evidence query: offender %s is of rule %q, which is not in the set", o.Key, o.Rule)
+		}
+		k := KeyParam{Rule: int64(i), Trust: o.Trust.code(), Key: o.Key}
+		if !seen[k] {
+			seen[k] = true
+			keys = append(keys, k)
+		}
+	}
+	return keys, nil
+}
+
+func (s *scan) evidenceValue() string {
+	cut := func(x string) string { return fmt.Sprintf("SUBSTR(%s, 1, %d)", x, evidenceCut) }
+	text := func(x string) string { return "CAST(" + x + " AS " + s.str + ")" }
+	return fmt.Sprintf("CASE about WHEN %d THEN %s WHEN %d THEN %s WHEN %d THEN %s WHEN %d THEN %s WHEN %d THEN %s\n"+
+		"    ELSE LPAD(%s, %d, '0') || ' ' || %s || ' ' || %s || ' ' || %s END",
+		aboutPath, cut("f_path"), aboutAgent, cut("f_user_agent"), aboutStatus, text("f_status"),
+		aboutCountry, cut("f_client_country"), aboutASN, text("f_client_asn"),
+		text("us"), sampleDigits, cut("f_method"), cut("f_path"), text("f_status"))
+}
+
+// AttachEvidence sets Evidence of the first MaxEvidence offenders from the rows of an
+// evidence statement. An offender without rows gets empty evidence.
+func AttachEvidence(q Query, offenders []Offender, rows []EvidenceRow) {
+	of := map[keyRef]*Evidence{}
+	for i := range offenders[:min(len(offenders), MaxEvidence)] {
+		o := &offenders[i]
+		id := keyRef{rule: int64(q.Set.byName[o.Rule]), trust: o.Trust.code(), key: o.Key}
+		if of[id] == nil {
+			of[id] = &Evidence{}
+		}
+		o.Evidence = of[id]
+	}
+	for _, r := range rows {
+		if e := of[keyRef{rule: r.Rule, trust: r.Trust, key: r.Key}]; e != nil {
+			e.add(r)
+		}
+	}
+}
+
+func (e *Evidence) add(r EvidenceRow) {
+	c := Count{Value: r.Value, N: r.N}
+	switch r.About {
+	case aboutPath:
+		e.Paths = append(e.Paths, c)
+	case aboutAgent:
+		e.Agents = append(e.Agents, c)
+	case aboutStatus:
+		e.Statuses = append(e.Statuses, c)
+	case aboutCountry:
+		e.Country = r.Value
+	case aboutASN:
+		e.ASN, _ = strconv.ParseInt(r.Value, 10, 64) // digits: cast from a number in the statement
+	case aboutSample:
+		e.Sample = append(e.Sample, sampleText(r.Value))
+	}
+}
+
+// sampleText turns the microseconds that lead a sample into a time.
+func sampleText(v string) string {
+	if len(v) < sampleDigits {
+		return v
+	}
+	us, err := strconv.ParseInt(strings.TrimLeft(v[:sampleDigits], "0"), 10, 64)
+	if err != nil {
+		return v
+	}
+	return fromMicros(us).Format("2006-01-02T15:04:05.000000Z") + v[sampleDigits:]
+}

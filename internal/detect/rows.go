@@ -1,0 +1,160 @@
+package detect
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Row is one row of a detect statement, in the order of its columns; none is
+// NULL. There is a row for each offender, for each present key with requests
+// after its From, at least one for each rule and trust class that counted
+// anything (for the population), and one with the health of the data (Rule -1).
+type Row struct {
+	Rule  int64 // index into the set; -1 for the health row
+	Trust int64
+	Key   string
+	Met   int64 // 1 when when holds
+
+	Requests, Peak, OK, Errors, DistinctPaths, Addresses, OKAddresses, JA4s int64
+
+	Share, Score float64
+
+	FirstUs, LastUs int64 // unix microseconds; 0 for none
+	Population      int64
+
+	After, AfterRefused, AfterLastUs int64
+
+	HealthRows, HealthNewestUs, HealthTrusted, HealthNoAddress, HealthNoFirstHop   int64
+	HealthShield, HealthReceived, HealthAhead, HealthOKRequests, HealthOKAddresses int64
+}
+
+// column names a column of a detect statement and the member of Row it goes to.
+type column struct {
+	name string
+	dest func(*Row) any
+}
+
+var detectColumns = []column{
+	{"rule", func(r *Row) any { return &r.Rule }},
+	{"trust", func(r *Row) any { return &r.Trust }},
+	{"k", func(r *Row) any { return &r.Key }},
+	{"met", func(r *Row) any { return &r.Met }},
+	{"requests", func(r *Row) any { return &r.Requests }},
+	{"peak", func(r *Row) any { return &r.Peak }},
+	{"ok", func(r *Row) any { return &r.OK }},
+	{"errors", func(r *Row) any { return &r.Errors }},
+	{"distinct_paths", func(r *Row) any { return &r.DistinctPaths }},
+	{"addresses", func(r *Row) any { return &r.Addresses }},
+	{"ok_addresses", func(r *Row) any { return &r.OKAddresses }},
+	{"ja4s", func(r *Row) any { return &r.JA4s }},
+	{"share", func(r *Row) any { return &r.Share }},
+	{"score", func(r *Row) any { return &r.Score }},
+	{"first_us", func(r *Row) any { return &r.FirstUs }},
+	{"last_us", func(r *Row) any { return &r.LastUs }},
+	{"population", func(r *Row) any { return &r.Population }},
+	{"after_n", func(r *Row) any { return &r.After }},
+	{"after_refused", func(r *Row) any { return &r.AfterRefused }},
+	{"after_last_us", func(r *Row) any { return &r.AfterLastUs }},
+	{"h_rows", func(r *Row) any { return &r.HealthRows }},
+	{"h_newest_us", func(r *Row) any { return &r.HealthNewestUs }},
+	{"h_trusted", func(r *Row) any { return &r.HealthTrusted }},
+	{"h_no_address", func(r *Row) any { return &r.HealthNoAddress }},
+	{"h_no_first_hop", func(r *Row) any { return &r.HealthNoFirstHop }},
+	{"h_shield", func(r *Row) any { return &r.HealthShield }},
+	{"h_received", func(r *Row) any { return &r.HealthReceived }},
+	{"h_ahead", func(r *Row) any { return &r.HealthAhead }},
+	{"h_ok_requests", func(r *Row) any { return &r.HealthOKRequests }},
+	{"h_ok_addresses", func(r *Row) any { return &r.HealthOKAddresses }},
+}
+
+// Columns are the names of a detect statement's columns, in order.
+func Columns() []string {
+	names := make([]string, len(detectColumns))
+	for i, c := range detectColumns {
+		names[i] = c.name
+	}
+	return names
+}
+
+// Dest returns where to scan a row's columns to, in order: *int64, *float64 or *string.
+func (r *Row) Dest() []any {
+	dest := make([]any, len(detectColumns))
+	for i, c := range detectColumns {
+		dest[i] = c.dest(r)
+	}
+	return dest
+}
+
+// Assemble turns the rows of a detect statement into the answer. BytesScanned,
+// Loss and SQL are the engine's to fill. No rows at all are the answer of an
+// empty store.
+func Assemble(q Query, rows []Row) Result {
+	res := Result{Population: map[string]int64{}}
+	for _, c := range q.Set.rules {
+		res.Population[c.Name] = 0
+	}
+	type class struct{ rule, trust int64 }
+	counted := map[class]bool{}
+	after := map[keyRef]Row{}
+	for _, r := range rows {
+		if r.Rule < 0 {
+			res.Health = r.health()
+			continue
+		}
+		rule := q.Set.rules[r.Rule]
+		if at := (class{r.Rule, r.Trust}); !counted[at] {
+			counted[at] = true
+			res.Population[rule.Name] += r.Population
+		}
+		if r.After > 0 {
+			after[keyRef{rule: r.Rule, key: r.Key}] = r
+		}
+		if r.Met != 0 {
+			res.Offenders = append(res.Offenders, r.offender(rule.Rule))
+		}
+	}
+	sortOffenders(q.Set, res.Offenders)
+	for _, p := range q.Present {
+		if i, ok := q.Set.byName[p.Rule]; ok {
+			r := after[keyRef{rule: int64(i), key: p.Key}]
+			res.After = append(res.After, After{Present: p, Requests: r.After, Refused: r.AfterRefused,
+				Passed: r.After - r.AfterRefused, LastSeen: fromMicros(r.AfterLastUs)})
+		}
+	}
+	return res
+}
+
+func (r Row) offender(rule Rule) Offender {
+	return Offender{Key: r.Key, Group: rule.Group, Rule: rule.Name, Trust: trustOf(r.Trust), Measures: Measures{
+		Requests: r.Requests, PeakPerMinute: r.Peak, OK: r.OK, Errors: r.Errors, DistinctPaths: r.DistinctPaths,
+		Share: r.Share, Score: r.Score, Addresses: r.Addresses, OKAddresses: r.OKAddresses, JA4s: r.JA4s,
+		FirstSeen: fromMicros(r.FirstUs), LastSeen: fromMicros(r.LastUs),
+	}}
+}
+
+func (r Row) health() Health {
+	return Health{Rows: r.HealthRows, Newest: fromMicros(r.HealthNewestUs), Trusted: r.HealthTrusted,
+		NoAddress: r.HealthNoAddress, NoFirstHop: r.HealthNoFirstHop, Shield: r.HealthShield,
+		ReceivedTime: r.HealthReceived, Ahead: r.HealthAhead, OKRequests: r.HealthOKRequests, OKAddresses: r.HealthOKAddresses}
+}
+
+func fromMicros(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
+
+// sortOffenders puts offenders in the order Result promises.
+func sortOffenders(s *Set, off []Offender) {
+	slices.SortFunc(off, func(a, b Offender) int {
+		return cmp.Or(
+			cmp.Compare(s.byName[a.Rule], s.byName[b.Rule]),
+			cmp.Compare(b.Measures.Requests, a.Measures.Requests),
+			strings.Compare(a.Key, b.Key),
+			cmp.Compare(a.Trust.code(), b.Trust.code()),
+		)
+	})
+}

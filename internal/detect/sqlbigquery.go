@@ -1,0 +1,150 @@
+package detect
+
+import (
+	"fmt"
+	"strings"
+)
+
+// chain is BigQuery's shape: each step is read once, by the next, and the table
+// is named once. BigQuery keeps no CTE: one that is read twice runs twice, and
+// its scan is paid twice.
+//
+// The health of the data is one more rule (-1) that every row of src hits.
+// Present keys ride along: their refused rows enter hits, but only the after
+// columns count those.
+func (s *scan) chain(steps []cte) ([]cte, string) {
+	present := s.q.presentRefs()
+	steps = append(steps, s.chainHits(len(present) > 0))
+	hits := "hits"
+	if len(present) > 0 {
+		steps = append(steps, cte{"watched", "SELECT h.*, p.from_us AS from_us\n" +
+			"FROM hits h LEFT JOIN " + s.unnest(s.named("present", keyParams(present))) + " p ON p.rule = h.rule AND p.key = h.k\n" +
+			"WHERE h.rule < 0 OR NOT f_blocked OR p.key IS NOT NULL"})
+		hits = "watched"
+	}
+	steps = append(steps, s.chainParts(hits, len(present) > 0),
+		cte{"minutes", "SELECT *, SUM(n) OVER (PARTITION BY rule, trust, k, minute) AS per_minute\nFROM parts"},
+		s.chainKeys(), s.chainTally())
+	steps = append(steps, s.scoring()...)
+	steps = append(steps, s.chainJudged())
+	return steps, "SELECT " + strings.Join(Columns(), ", ") + "\nFROM judged\n" +
+		"WHERE met = 1 OR after_n > 0 OR least_row\nORDER BY rule, trust, requests DESC, k"
+}
+
+func (s *scan) chainHits(present bool) cte {
+	rules := s.rulesList(func(id, bit, grp, win string) string {
+		return fmt.Sprintf("STRUCT(%s AS id, %s AS bit, %s AS grp, %s AS win)", id, bit, grp, win)
+	}) + ",\n    STRUCT(-1 AS id, 0 AS bit, 0 AS grp, 0 AS win)"
+	refused := " AND NOT f_blocked"
+	if present {
+		refused = ""
+	}
+	// Of a health hit only the address is kept, or it would make a group for
+	// every path.
+	key := s.key()
+	return cte{"hits", fmt.Sprintf("SELECT r.id AS rule, CASE WHEN r.id < 0 THEN 0 ELSE trust END AS trust,\n"+
+		"  CASE WHEN r.id < 0 THEN f_client_key ELSE %s END AS k, us,\n"+
+		"  CASE WHEN r.id < 0 THEN 0 ELSE minute END AS minute,\n"+
+		"  CASE WHEN r.id < 0 THEN '' ELSE f_path END AS path,\n"+
+		"  CASE WHEN r.id < 0 THEN '' ELSE f_client_key END AS address,\n"+
+		"  CASE WHEN r.id < 0 THEN '' ELSE f_ja4 END AS ja4,\n"+
+		"  f_status, f_blocked,\n  %s\n"+
+		"FROM src CROSS JOIN UNNEST([\n    %s\n  ]) r\n"+
+		"WHERE r.id < 0 OR ((mask >> r.bit) & 1 = 1 AND age < r.win%s AND %s <> '')",
+		key, s.chainHealthFlags(), rules, refused, key)}
+}
+
+// chainHealthFlags marks what a health hit counts as; 0 for the hits of rules.
+func (s *scan) chainHealthFlags() string {
+	var parts []string
+	for _, h := range s.healthTests() {
+		parts = append(parts, fmt.Sprintf("CASE WHEN r.id < 0 AND %s THEN 1 ELSE 0 END AS %s", h.test, h.name))
+	}
+	parts = append(parts, fmt.Sprintf("CASE WHEN r.id < 0 AND base AND us < %s THEN us ELSE 0 END AS h_newest_us", s.named("to_us", s.q.To.UnixMicro())))
+	return strings.Join(parts, ",\n  ")
+}
+
+// healthSums adds the health columns up, in any step that groups.
+func (s *scan) healthSums() string {
+	var parts []string
+	for _, h := range s.healthTests() {
+		parts = append(parts, fmt.Sprintf("SUM(%s) AS %s", h.name, h.name))
+	}
+	return strings.Join(append(parts, "MAX(h_newest_us) AS h_newest_us"), ", ")
+}
+
+func (s *scan) chainParts(from string, present bool) cte {
+	const counted = "rule >= 0 AND NOT f_blocked"
+	after := []string{"0", "0", "0"}
+	if present {
+		const since = "trust = 0 AND us >= from_us"
+		after = []string{countIf(since), countIf(since + " AND f_blocked"), "MAX(CASE WHEN " + since + " THEN us ELSE 0 END)"}
+	}
+	return cte{"parts", "SELECT rule, trust, k, minute, path, address, ja4,\n" +
+		"  " + countIf(counted) + " AS n, " + countIf(counted+" AND "+okStatus) + " AS n_ok, " + countIf(counted+" AND "+failedStatus) + " AS n_errors,\n" +
+		"  MIN(CASE WHEN " + counted + " THEN us END) AS first_us, MAX(CASE WHEN " + counted + " THEN us END) AS last_us,\n" +
+		"  " + after[0] + " AS after_n, " + after[1] + " AS after_refused, " + after[2] + " AS after_last_us,\n" +
+		"  " + s.healthSums() + "\nFROM " + from + "\nGROUP BY rule, trust, k, minute, path, address, ja4"}
+}
+
+func (s *scan) chainKeys() cte {
+	return cte{"per_key", "SELECT rule, trust, k, SUM(n) AS requests, MAX(per_minute) AS peak, SUM(n_ok) AS ok, SUM(n_errors) AS errors,\n" +
+		"  COUNT(DISTINCT CASE WHEN n > 0 THEN path END) AS distinct_paths,\n" +
+		"  COUNT(DISTINCT CASE WHEN n > 0 THEN NULLIF(address, '') END) AS addresses,\n" +
+		"  COUNT(DISTINCT CASE WHEN n_ok > 0 THEN NULLIF(address, '') END) AS ok_addresses,\n" +
+		"  COUNT(DISTINCT CASE WHEN n > 0 THEN NULLIF(ja4, '') END) AS ja4s,\n" +
+		"  COALESCE(MIN(first_us), 0) AS first_us, COALESCE(MAX(last_us), 0) AS last_us,\n" +
+		"  SUM(after_n) AS after_n, SUM(after_refused) AS after_refused, MAX(after_last_us) AS after_last_us,\n" +
+		"  " + s.healthSums() + "\nFROM minutes\nGROUP BY rule, trust, k"}
+}
+
+// carriedKey are the columns of a key that pass the histogram in an array.
+var carriedKey = []string{"k", "peak", "ok", "errors", "distinct_paths", "addresses", "ok_addresses", "ja4s",
+	"first_us", "last_us", "after_n", "after_refused", "after_last_us"}
+
+// chainTally makes the histogram and lets the keys that can still be offenders,
+// or that are present, ride in it.
+func (s *scan) chainTally() cte {
+	fields := make([]string, len(carriedKey))
+	for i, c := range carriedKey {
+		fields[i] = c + " AS " + c
+	}
+	known := func(m measure) bool { return m != mShare && m != mScore }
+	return cte{"tally", "SELECT rule, trust, requests, " + countIf("requests > 0") + " AS members,\n" +
+		"  ARRAY_AGG(CASE WHEN rule >= 0 AND (after_n > 0 OR requests > 0 AND " +
+		s.perRule("rule", whenColumn, func(c compiled) cond { return weaken(c.norm, known) }) + ")\n" +
+		"    THEN STRUCT(" + strings.Join(fields, ", ") + ") END IGNORE NULLS) AS riders,\n" +
+		"  " + countIf("h_ok_requests > 0 AND k <> ''") + " AS h_ok_addresses,\n" +
+		"  " + s.healthSums() + "\nFROM per_key\nGROUP BY rule, trust, requests"}
+}
+
+// chainJudged takes the keys out of the histogram again and applies each
+// rule's when. A histogram row without keys stays, for its population.
+func (s *scan) chainJudged() cte {
+	given := []string{"t.rule AS rule", "t.trust AS trust", "t.requests AS requests", "t.share AS share", "t.score AS score",
+		"t.population AS population", "t.requests = t.least AS least_row"}
+	for _, c := range detectColumns {
+		if strings.HasPrefix(c.name, "h_") {
+			given = append(given, "t."+c.name+" AS "+c.name)
+		}
+	}
+	for _, c := range carriedKey {
+		zero := "0"
+		if c == "k" {
+			zero = "''"
+		}
+		given = append(given, "COALESCE(m."+c+", "+zero+") AS "+c)
+	}
+	when := func(n int) string {
+		switch measure(n) {
+		case mRequests, mShare, mScore:
+			return "t." + whenColumn(n)
+		case mErrorShare:
+			return "COALESCE(m.errors / NULLIF(t.requests, 0), 0)"
+		}
+		return "m." + whenColumn(n)
+	}
+	return cte{"judged", "SELECT " + strings.Join(given, ",\n  ") + ",\n" +
+		"  CASE WHEN m.k IS NOT NULL AND t.requests > 0 AND " + s.perRule("t.rule", when, func(c compiled) cond { return c.norm }) +
+		"\n  THEN 1 ELSE 0 END AS met\nFROM scored t LEFT JOIN UNNEST(t.riders) m"}
+}

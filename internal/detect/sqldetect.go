@@ -1,0 +1,90 @@
+package detect
+
+import (
+	"fmt"
+	"strings"
+
+	"edgewarden/internal/record"
+)
+
+// DetectSQL is the one statement for all rules: it reads the source once,
+// whatever the number of rules, and gives rows for [Assemble].
+func (s *Set) DetectSQL(d Dialect, src Source, q Query) (Statement, error) {
+	if err := q.validate(); err != nil {
+		return Statement{}, err
+	}
+	sc := newScan(d, src, q, record.Path, record.JA4)
+	steps := []cte{sc.req(), sc.step(sc.carried(record.Path, record.JA4)...)}
+	var last string
+	if d == BigQuery {
+		steps, last = sc.chain(steps)
+	} else {
+		steps, last = sc.countFirst(steps)
+	}
+	return Statement{SQL: with(steps, last), Params: sc.params}, nil
+}
+
+// healthTests are the conditions of a row of src for each count of the health
+// row. Rows at or after To count as Ahead only.
+func (s *scan) healthTests() []struct{ name, test string } {
+	in := "us < " + s.named("to_us", s.q.To.UnixMicro())
+	ahead := "FALSE"
+	if s.q.Until().After(s.q.To) {
+		ahead = fmt.Sprintf("base AND trust = 0 AND us >= %s", s.named("ahead_us", s.q.aheadFrom().UnixMicro()))
+	}
+	return []struct{ name, test string }{
+		{"h_rows", in},
+		{"h_trusted", in + " AND base AND trust = 0"},
+		{"h_no_address", in + " AND f_client_key = ''"},
+		{"h_no_first_hop", in + " AND hop_unsaid"},
+		{"h_shield", in + " AND NOT (f_first_hop OR hop_unsaid)"},
+		{"h_received", in + " AND f_time_source = '" + record.TimeReceived + "'"},
+		{"h_ahead", ahead},
+		{"h_ok_requests", in + " AND base AND trust = 0 AND NOT f_blocked AND " + okStatus},
+	}
+}
+
+func (s *scan) healthNewest() string {
+	return "MAX(CASE WHEN base AND us < " + s.named("to_us", s.q.To.UnixMicro()) + " THEN us END)"
+}
+
+// countIf counts the rows for which the condition holds.
+func countIf(c string) string { return "COUNT(CASE WHEN " + c + " THEN 1 END)" }
+
+// list writes every column of the statement: as given, or as zero.
+func (s *scan) list(given map[string]string) string {
+	var parts []string
+	for _, c := range detectColumns {
+		var row Row
+		expr, ok := given[c.name]
+		switch c.dest(&row).(type) {
+		case *string:
+			if !ok {
+				expr = "''"
+			}
+		case *float64:
+			if !ok {
+				expr = "0e0"
+			}
+		default:
+			if !ok {
+				expr = "0"
+			}
+			expr = s.bigint(expr)
+		}
+		if expr != c.name {
+			expr += " AS " + c.name
+		}
+		parts = append(parts, expr)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// rulesList is the constant table of rules: id, bit, grp, win (microseconds).
+func (s *scan) rulesList(row func(id, bit, grp, win string) string) string {
+	var rows []string
+	for i, c := range s.q.Set.rules {
+		rows = append(rows, row(fmt.Sprint(i), fmt.Sprint(i), fmt.Sprint(groupIndex(c.Group)), fmt.Sprint(c.Window.Microseconds())))
+	}
+	return strings.Join(rows, ",\n    ")
+}

@@ -1,0 +1,40 @@
+package detect
+
+// scoreScale turns a median absolute deviation into a standard deviation of a
+// normal distribution; scoreFloor is the least scale, so that a population of
+// equals does not make every third request an outlier.
+const (
+	scoreScale = 1.4826
+	scoreFloor = 0.1
+)
+
+// scoring writes the steps from tally to scored. tally holds a row for each
+// number of requests a rule's keys have, with how many keys have it (members):
+// median and deviation come from that histogram, exactly, without sorting all
+// keys. Every row of tally is kept, so columns it carries beside these pass
+// through. The steps are a chain: none is read twice.
+func (s *scan) scoring() []cte {
+	const part = "PARTITION BY rule, trust"
+	const rows = " ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
+	// at picks x where the running sum of members passes the n-th key.
+	at := func(x, cum, n string) string {
+		return "MAX(CASE WHEN " + cum + " - members <= " + n + " AND " + n + " < " + cum + " THEN " + x + " END) OVER (" + part + ")"
+	}
+	middle := func(x, cum string) string {
+		return "COALESCE((" + at(x, cum, "mid_lo") + "\n    + " + at(x, cum, "mid_hi") + ") / 2, 0)"
+	}
+	return []cte{
+		{"ranked", "SELECT *, LN(CASE WHEN requests > 0 THEN requests ELSE 1 END) AS ln_requests,\n" +
+			"  SUM(members) OVER (" + part + " ORDER BY requests" + rows + " AS cum,\n" +
+			"  SUM(members) OVER (" + part + ") AS population,\n" +
+			"  SUM(requests * members) OVER (" + part + ") AS total,\n" +
+			"  MIN(requests) OVER (" + part + ") AS least\nFROM tally"},
+		{"halved", "SELECT *, " + s.div("population - 1", "2") + " AS mid_lo, " + s.div("population", "2") + " AS mid_hi\nFROM ranked"},
+		{"centred", "SELECT *, " + middle("ln_requests", "cum") + " AS med\nFROM halved"},
+		{"deviating", "SELECT *, ABS(ln_requests - med) AS dev\nFROM centred"},
+		{"spread", "SELECT *, SUM(members) OVER (" + part + " ORDER BY dev, requests" + rows + " AS cum_dev\nFROM deviating"},
+		{"scaled", "SELECT *, 1.4826e0 * " + middle("dev", "cum_dev") + " AS scale\nFROM spread"},
+		{"scored", "SELECT *, COALESCE(requests / NULLIF(total, 0), 0) AS share,\n" +
+			"  (ln_requests - med) / CASE WHEN scale > 1e-1 THEN scale ELSE 1e-1 END AS score\nFROM scaled"},
+	}
+}
