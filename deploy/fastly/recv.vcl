@@ -2,10 +2,9 @@
 #
 # Only at the first hop. With shielding this VCL runs again at the shield, where client.ip is another Fastly node; after a
 # restart it would judge the same request twice.
+declare local var.edgewarden_now INTEGER;
+declare local var.edgewarden_until INTEGER;
 if (fastly.ff.visits_this_service == 0 && req.restarts == 0) {
-  declare local var.edgewarden_now INTEGER;
-  declare local var.edgewarden_until INTEGER;
-
   # Request headers are the only variables that cross subroutines. A client that sends one of ours would write into its own
   # log line, and vanish from detection: they go first.
   unset req.http.X-Edgewarden-Request-Id;
