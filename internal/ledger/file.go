@@ -22,7 +22,8 @@ type fileStore struct {
 }
 
 // OpenFile opens or creates a ledger file of JSON lines, mode 0600; appends are one write and an fsync. A torn last line is cut off when appending.
-// Several processes may have it open; each append takes a lock on the file (flock).
+// Several processes may have it open; each append takes a lock on the file (flock). A file that everyone may
+// read or write is refused; a group's rights are let be, since a Kubernetes volume with fsGroup sets them.
 func OpenFile(path string) (Store, error) {
 	_, serr := os.Stat(path)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
@@ -39,8 +40,8 @@ func OpenFile(path string) (Store, error) {
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("%s is not a regular file", path)
 	}
-	if err == nil && info.Mode().Perm()&0o077 != 0 {
-		err = fmt.Errorf("%s is mode %04o and open to others: chmod 600 it", path, info.Mode().Perm())
+	if err == nil && info.Mode().Perm()&0o007 != 0 {
+		err = fmt.Errorf("%s is mode %04o and open to everyone: chmod 600 it", path, info.Mode().Perm())
 	}
 	if err != nil {
 		f.Close()

@@ -32,41 +32,33 @@ type Block struct {
 
 // Action says what a rule's offenders get.
 type Action struct {
-	Block      time.Duration // of a first strike
+	Block      time.Duration // of a first strike; 0 means 1 h
 	Enforce    bool          // false is shadow mode
 	CountsOnly bool
-	Floor      int64 // see detect.Set.Floor
-	Report     bool  // asn and ja4 rules: never blocked
+	Floor      int64         // see detect.Set.Floor; less than 1 means 1
+	Window     time.Duration // the rule's window; 0 means unknown
+	Report     bool          // asn and ja4 rules: never blocked
 }
 
 // Past is what is remembered of an address whose block has ended.
 type Past struct {
 	Strikes int
-	Last    time.Time
-}
-
-// Settings are the numbers of the policy. Zero values are the defaults.
-type Settings struct {
-	Max                                  time.Duration // longest a block can get; 0 means 24 h
-	Escalation                           float64       // factor per strike; 0 means 2
-	Forget                               time.Duration // strikes are forgotten after it; 0 means 30 days
-	Propagation                          time.Duration // requests sooner than this after a block do not count; 0 means 2 min
-	MaxWidth4, MaxWidth6                 int           // shortest prefix allowed; 0 means 24 and 48
-	TrustForgeable, TrustUnauthenticated bool
+	Last    time.Time // when it was last blocked, or its block last moved on
 }
 
 // Input is everything a decision is made from.
 type Input struct {
-	Now       time.Time
-	Offenders []detect.Offender
-	After     []detect.After
-	Actions   map[string]Action // by rule
-	Present   []Block           // all kinds, ours only
-	Allow     *lists.Set
-	Never     *lists.Set // never-block, Fastly, own egress
-	Crawlers  *lists.Set // verified crawlers
-	History   map[netip.Prefix]Past
-	Settings  Settings
+	Now           time.Time
+	Offenders     []detect.Offender
+	After         []detect.After
+	Actions       map[string]Action // by rule
+	Present       []Block           // all kinds, ours only
+	Allow         *lists.Set
+	Never         *lists.Set // never-block, Fastly, own egress
+	Crawlers      *lists.Set // verified crawlers
+	History       map[netip.Prefix]Past
+	ShadowHistory map[netip.Prefix]Past // the same for entries in the shadow ACL
+	Settings      Settings
 }
 
 // Verb is what a decision does.
@@ -95,6 +87,10 @@ const (
 	CodeBadKey          = "bad_key"
 	CodeExpired         = "expired"
 	CodeUnreadable      = "unreadable_mark"
+	CodeUnlisted        = "unlisted"      // an allow entry whose prefix left the allowlist
+	CodeSameBurst       = "same_burst"    // the burst that its last block was for
+	CodeFewAddresses    = "few_addresses" // a prefix of which only few addresses took part
+	CodeUnknownRule     = "unknown_rule"  // an offender of a rule without an action
 )
 
 // Decision is one verdict with its reason.
@@ -109,9 +105,7 @@ type Decision struct {
 	Until    time.Time
 	Strikes  int
 	Code     string
-	Reason   string // one sentence for a person
-	Offender *detect.Offender
+	Reason   string           // one sentence for a person
+	Offender *detect.Offender // points into Input.Offenders; nil when there is none
+	Harm     int64            // requests that speak for it: the offender's, or those after the block; ranks decisions
 }
-
-// Decide is pure: the same input gives the same decisions in the same order.
-func Decide(in Input) []Decision { panic("stub") }

@@ -1,0 +1,19 @@
+// Package policy decides who is blocked and for how long. It is pure: offenders,
+// present entries, lists, history and the time come in; decisions, each with a reason for a
+// person, go out. The same input gives the same decisions in the same order.
+//
+// An entry lives so:
+//
+//	offender ──refuse: allowlist, crawler, never-block, width, exempt, trust, report only
+//	   │
+//	 block  (strike n lasts Block × Escalation^(n-1), at most Max)
+//	   │◀──────────────┐
+//	   ├── its requests, refused ones included, still meet the rule's floor ──▶ extend: no new strike, at most Max after Since
+//	   ├── allowlisted, never-block or exempt by now ──▶ release
+//	   └── Until has come ──▶ release: expired
+//	                              │
+//	                         strikes are remembered until Forget has passed (History)
+//
+// A rule in shadow mode leads the same life in the shadow ACL. Nothing here knows
+// Fastly, SQL or the clock.
+package policy
