@@ -31,6 +31,7 @@ type conn struct {
 	auth   bool  // a line without token is refused
 
 	reading atomic.Bool // past the handshakes
+	quietAt time.Time   // while leaving: when the connection will have been silent for long enough
 	frames  []parse.Frame
 }
 
@@ -55,6 +56,9 @@ func (c *conn) serve() {
 	}
 	defer c.s.leave(source)
 	if reason, err := c.secure(); reason != "" {
+		if c.s.forced.Load() {
+			return // closed by us
+		}
 		c.s.reject(reason, c.remote(), err)
 		return
 	}
@@ -148,7 +152,7 @@ func (c *conn) read() (reason string, err error) {
 			c.deliver()
 		}
 		r.release()
-		if errors.Is(err, os.ErrDeadlineExceeded) && !leaving {
+		if errors.Is(err, os.ErrDeadlineExceeded) && (!leaving || time.Now().Before(c.quietAt)) {
 			continue // woken for shutdown
 		}
 		if err != nil {
@@ -187,7 +191,8 @@ func (c *conn) leave() bool {
 
 // waitQuiet arms the deadline that ends a connection fallen silent; false means stop now.
 func (c *conn) waitQuiet() bool {
-	c.raw.SetReadDeadline(time.Now().Add(quiet))
+	c.quietAt = time.Now().Add(quiet)
+	c.raw.SetReadDeadline(c.quietAt)
 	return !c.s.forced.Load()
 }
 

@@ -208,18 +208,19 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// wake ends the pending read of every connection. A connection that finishes
-// its handshake later sees the flags before its first read. The flag that tells the
-// connection why must be set before.
+// wake ends the pending read of every connection, so that it looks at the
+// flags, which must be set before. A connection in its handshake is left to it,
+// or closed when connections end now: it has brought no line yet.
 func (s *Server) wake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
-		if s.forced.Load() && !c.reading.Load() {
-			c.raw.Close() // in a handshake, which sets deadlines of its own; no line is lost
-			continue
+		switch {
+		case c.reading.Load():
+			c.raw.SetReadDeadline(time.Unix(1, 0))
+		case s.forced.Load():
+			c.raw.Close()
 		}
-		c.raw.SetReadDeadline(time.Unix(1, 0))
 	}
 }
 
