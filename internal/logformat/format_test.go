@@ -51,7 +51,7 @@ func (e edge) eval(t *testing.T, expr string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return strings.Trim(string(b), `"`)
+		return string(b[1 : len(b)-1])
 	}
 	if m := substrCall.FindStringSubmatch(expr); m != nil {
 		return e.eval(t, m[1])
