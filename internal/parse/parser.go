@@ -1,0 +1,195 @@
+package parse
+
+import (
+	"hash/maphash"
+	"time"
+	"unicode/utf8"
+
+	"edgewarden/internal/record"
+)
+
+// Meta is what is known of a line besides its bytes.
+type Meta struct {
+	Received     time.Time
+	Sender       string // a record.Sender… value
+	ServiceID    string // stamped on lines that carry no service; may be empty
+	Position     string
+	Cut          bool // as in Frame
+	Length       int
+	Unterminated bool
+}
+
+// Parser turns lines into records. Not safe for concurrent use; reuse it: it
+// learns the order of the keys and hands out strings from shared chunks.
+type Parser struct {
+	seed  maphash.Seed
+	shape []shape
+	arena arena
+
+	// Of the line being parsed.
+	line     []byte
+	src      string // a copy of line that lives as long as the record
+	scan     scanner
+	rec      *record.Record
+	seen     keySet
+	strange  []uint64  // hashes of the keys that are not in the table
+	pending  []pending // values under an alias, applied after the others
+	extra    []byte
+	ours     bool // the key first_hop was there and true
+	alias    bool // a key of another format was there
+	fatal    string
+	offset   string
+	unzoned  bool
+	scratch  []byte
+	nameRoom []byte
+}
+
+// pending is a value that waits for the end of the object.
+type pending struct {
+	key      int16
+	v        value
+	name     value // its key as it stands in the line
+	holder   int   // index of the pending object it is in, or -1
+	toExtras bool
+}
+
+// New returns a Parser.
+func New() *Parser {
+	return &Parser{seed: maphash.MakeSeed()}
+}
+
+// Parse fills rec from line, overwriting all of it. Strings in rec do not alias line. It never fails: a
+// line that is not understood becomes a record of kind text with its Problem.
+// All strings are valid UTF-8, and Extra is empty or a valid JSON object.
+func (p *Parser) Parse(line []byte, m Meta, rec *record.Record) {
+	p.reset(line, rec)
+	begin(m, rec)
+	h := splitHeader(line)
+	p.prefix(h)
+	i := skipSpace(line, h.message)
+	switch {
+	case i == len(line):
+		p.fatal = ProblemEmpty
+	case line[i] == '{':
+		p.object(i)
+	default:
+		p.accessLine(i)
+	}
+	if p.fatal == "" {
+		p.settle()
+	}
+	if p.fatal != "" {
+		p.asText(m, h)
+	}
+	p.finish(m, h)
+	p.rec, p.line, p.src, p.scan.b = nil, nil, "", nil
+}
+
+func (p *Parser) reset(line []byte, rec *record.Record) {
+	p.line = line
+	p.src = p.arena.bytes(line)
+	p.scan = scanner{b: line}
+	p.rec = rec
+	p.seen = keySet{}
+	p.strange = p.strange[:0]
+	p.pending = p.pending[:0]
+	p.extra = p.extra[:0]
+	p.ours, p.alias, p.unzoned = false, false, false
+	p.fatal, p.offset = "", ""
+}
+
+// begin sets what every record has, whatever its line.
+func begin(m Meta, rec *record.Record) {
+	*rec = record.Record{Kind: record.KindRequest, Sender: m.Sender, Position: m.Position}
+	rec.SetTime(record.Received, m.Received.UTC().Truncate(time.Microsecond))
+}
+
+func (p *Parser) prefix(h header) {
+	p.rec.Node = p.clean(h.node)
+	p.rec.Endpoint = p.clean(h.endpoint)
+}
+
+// settle draws the conclusions of a line that was read.
+func (p *Parser) settle() {
+	r := p.rec
+	facts := 0
+	for _, present := range [...]bool{r.Method != "", r.Present.Has(record.Status), r.Path != "", r.Host != ""} {
+		if present {
+			facts++
+		}
+	}
+	if r.ClientIP == "" && facts < 2 {
+		p.fatal = ProblemNotRequest
+		return
+	}
+	if r.ClientIP != "" {
+		r.AddressSource = record.AddressHeader
+		if p.ours && !p.alias {
+			r.AddressSource = record.AddressEdge
+		}
+	}
+	if r.Present.Has(record.Timestamp) {
+		r.TimeSource = record.TimeMessage
+	}
+}
+
+// asText makes the record one of a line that was not understood. What was read
+// of it so far is dropped: it may be the work of a client.
+func (p *Parser) asText(m Meta, h header) {
+	begin(m, p.rec)
+	p.prefix(h)
+	p.rec.Kind = record.KindText
+	p.rec.Problem = p.fatal
+	p.rec.Text = p.clean(p.line)
+	p.extra = p.extra[:0]
+}
+
+// finish sets time, service, notes and extra, whichever kind it became.
+func (p *Parser) finish(m Meta, h header) {
+	r := p.rec
+	if r.TimeSource == "" {
+		p.fallbackTime(h)
+	}
+	if r.ServiceID == "" {
+		r.ServiceID = m.ServiceID
+	}
+	if m.Cut {
+		note(&r.Problem, ProblemCut)
+		if m.Length > len(p.line) {
+			p.extra = appendNumber(p.extra, "line_length", m.Length)
+		}
+	}
+	if m.Unterminated {
+		note(&r.Problem, ProblemUnterminated)
+	}
+	if len(p.extra) > 0 {
+		p.extra[0] = '{'
+		p.extra = append(p.extra, '}')
+		r.Extra = p.arena.bytes(p.extra)
+	}
+}
+
+// fallbackTime takes the time from the prefix, or else from the clock of ingest.
+func (p *Parser) fallbackTime(h header) {
+	r := p.rec
+	if h.when != nil {
+		// The prefix is UTC (fact of the format), so a missing zone means that.
+		if t, ok := parseTime(string(h.when)); ok {
+			r.SetTime(record.Timestamp, time.UnixMicro(t.usec).UTC())
+			r.TimeSource = record.TimePrefix
+			return
+		}
+	}
+	r.SetTime(record.Timestamp, r.Received)
+	r.TimeSource = record.TimeReceived
+}
+
+// clean returns b, a part of the line, as a valid string.
+func (p *Parser) clean(b []byte) string {
+	if utf8.Valid(b) {
+		return p.arena.bytes(b)
+	}
+	p.noteOnce(ProblemUTF8)
+	p.scratch = valid(p.scratch[:0], b)
+	return p.arena.bytes(p.scratch)
+}
