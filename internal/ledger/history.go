@@ -1,77 +1,65 @@
 package ledger
 
 import (
+	"maps"
 	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Past is what is remembered of an address.
-type Past struct {
+// Past is what is remembered of an address. It is an alias so that it fits into
+// policy's input, declared the same there, without a door between the rooms.
+type Past = struct {
 	Strikes int
 	Last    time.Time // when it was last blocked, or its block last moved on
 }
 
 // History gives the strikes of every prefix that was blocked within forget (0: 30
-// days) before now, keyed by the prefix as text, always with its length. It reads the
-// events "block" and "extend" that succeeded, kind "block" or none in their detail. An "unblock"
-// by hand wipes the slate of every prefix it touches: that block was a mistake. Pass the events of
-// one service (ForService), else one burst on two services counts twice.
-func History(events []Event, now time.Time, forget time.Duration) map[string]Past {
-	return history(events, "block", now, forget)
+// days) before now. It reads the events "block" and "extend" that succeeded. What was
+// unblocked by hand has its slate wiped, and so has everything it overlaps: that block was a
+// mistake. Pass the events of one service (ForService), else one burst on two services counts twice.
+func History(events []Event, now time.Time, forget time.Duration) map[netip.Prefix]Past {
+	return history(events, map[string]bool{"block": true, "extend": false}, now, forget)
 }
 
-// ShadowHistory is History for what rules in shadow mode decided.
-func ShadowHistory(events []Event, now time.Time, forget time.Duration) map[string]Past {
-	return history(events, "shadow", now, forget)
+// ShadowHistory is History for what rules in shadow mode decided: "shadow-create"
+// and "shadow-update".
+func ShadowHistory(events []Event, now time.Time, forget time.Duration) map[netip.Prefix]Past {
+	return history(events, map[string]bool{"shadow-create": true, "shadow-update": false}, now, forget)
 }
 
-func history(events []Event, kind string, now time.Time, forget time.Duration) map[string]Past {
+// history reads the events named in verbs; true marks those that are a new strike
+// when they do not say how many there are.
+func history(events []Event, verbs map[string]bool, now time.Time, forget time.Duration) map[netip.Prefix]Past {
 	if forget <= 0 {
 		forget = 30 * 24 * time.Hour
 	}
-	past := map[string]Past{}
+	past := map[netip.Prefix]Past{}
 	for _, e := range events {
 		p, ok := targetPrefix(e.Target)
 		if !ok || e.Outcome != Success || e.Time.After(now) {
 			continue
 		}
-		switch key := p.String(); {
-		case e.Event == "unblock":
-			wipe(past, p)
-		case kindOf(e) != kind:
-		case e.Event == "block":
-			was := past[key]
-			if e.Time.Sub(was.Last) > forget {
-				was.Strikes = 0
-			}
-			past[key] = Past{Strikes: strikesOf(e, was.Strikes+1), Last: e.Time}
-		case e.Event == "extend":
-			past[key] = Past{Strikes: strikesOf(e, max(1, past[key].Strikes)), Last: e.Time}
+		if e.Event == "unblock" || e.Event == "exempt-create" {
+			maps.DeleteFunc(past, func(other netip.Prefix, _ Past) bool { return other.Overlaps(p) })
+			continue
 		}
-	}
-	for key, was := range past {
-		if now.Sub(was.Last) > forget {
-			delete(past, key)
+		strike, ours := verbs[e.Event]
+		if !ours {
+			continue
 		}
+		was := past[p]
+		if e.Time.Sub(was.Last) > forget {
+			was.Strikes = 0
+		}
+		if strike || was.Strikes == 0 {
+			was.Strikes++
+		}
+		past[p] = Past{Strikes: strikesOf(e, was.Strikes), Last: e.Time}
 	}
+	maps.DeleteFunc(past, func(_ netip.Prefix, was Past) bool { return now.Sub(was.Last) > forget })
 	return past
-}
-
-func wipe(past map[string]Past, p netip.Prefix) {
-	for key := range past {
-		if other, err := netip.ParsePrefix(key); err == nil && other.Overlaps(p) {
-			delete(past, key)
-		}
-	}
-}
-
-func kindOf(e Event) string {
-	if k := e.Detail["kind"]; k != "" {
-		return k
-	}
-	return "block"
 }
 
 // strikesOf trusts the number in the event, which is the mark's; without one it counts.

@@ -83,20 +83,17 @@ func (d *decider) mustGo(p netip.Prefix) (code, reason string) {
 	return d.listed(p)
 }
 
-// end is when a present entry is due: at its expiry, and never later than Max
-// after it began, whatever the entry says.
+// end is when a present entry is due: at its expiry; one that says none, at Max
+// after it began; one that says neither, now. An expiry beyond Max is a person's, or was
+// decided under another Max, and is kept.
 func (d *decider) end(b Block) time.Time {
-	end := b.Until
-	if b.Since.IsZero() {
-		if end.IsZero() {
-			return d.now // no beginning and no end: nothing says that it may stay
-		}
-		return end
+	switch {
+	case !b.Until.IsZero():
+		return b.Until
+	case !b.Since.IsZero():
+		return b.Since.Add(d.s.Max)
 	}
-	if cap := b.Since.Add(d.s.Max); end.IsZero() || end.After(cap) {
-		return cap
-	}
-	return end
+	return d.now
 }
 
 // movesOn gives the new expiry of an entry whose address does not stop. The burst is

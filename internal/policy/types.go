@@ -40,8 +40,9 @@ type Action struct {
 	Report     bool          // asn and ja4 rules: never blocked
 }
 
-// Past is what is remembered of an address whose block has ended.
-type Past struct {
+// Past is what is remembered of an address whose block has ended. It is an alias so
+// that what the ledger remembers, declared the same there, fits without a door between the rooms.
+type Past = struct {
 	Strikes int
 	Last    time.Time // when it was last blocked, or its block last moved on
 }
