@@ -114,7 +114,7 @@ func (o *Options) customColumns() map[record.Field]column {
 }
 
 // columnPath is a column, or a path into a record column.
-var columnPath = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,299}(\.[A-Za-z_][A-Za-z0-9_-]{0,299}){0,14}$`)
+var columnPath = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*$`)
 
 // validateColumns checks the mapping of a custom table.
 func (o *Options) validateColumns() []error {
@@ -136,7 +136,7 @@ func (o *Options) validateColumns() []error {
 			errs = append(errs, fmt.Errorf("columns: %s is no text and cannot be a constant (%q); name a column", name, path))
 		case fixed && (text == "" || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' })):
 			errs = append(errs, fmt.Errorf("columns: the constant of %s is empty or has control characters", name))
-		case !fixed && !columnPath.MatchString(path):
+		case !fixed && (len(path) > 300 || !columnPath.MatchString(path)):
 			errs = append(errs, fmt.Errorf("columns: %s: %q is no column; write a name or a dotted path such as http.status", name, path))
 		}
 	}

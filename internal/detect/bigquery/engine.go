@@ -10,6 +10,7 @@ import (
 	"google.golang.org/api/option"
 
 	"edgewarden/internal/detect"
+	"edgewarden/internal/record"
 )
 
 // Engine asks BigQuery. It is safe for use by several goroutines.
@@ -19,8 +20,9 @@ type Engine struct {
 	client *bq.Client
 	log    *slog.Logger
 
-	mu     sync.Mutex // guards schema
-	schema *schema    // what tables.get said last; nil until it answered
+	mu        sync.Mutex
+	schema    *schema    // what tables.get said; nil until it answered; guarded by mu
+	mentioned record.Set // fields whose missing column was mentioned; guarded by mu
 }
 
 var _ detect.Engine = (*Engine)(nil)

@@ -29,7 +29,8 @@ func (s *schema) has(path string) bool {
 	return ok
 }
 
-// look reads the table's schema, once a run. Its failure is no error: reading
+// look reads the table's schema, which may have grown since, and returns the
+// last known one, if any, when it cannot. Its failure is seldom one of the run: reading
 // rows needs less than reading metadata, and whatever is wrong with the table
 // shows with the query, in the query's own words.
 //
@@ -43,7 +44,7 @@ func (e *Engine) look(ctx context.Context) (*schema, error) {
 	md, err := table.Metadata(ctx, bq.WithMetadataView(bq.BasicMetadataView))
 	if err != nil {
 		e.log.DebugContext(ctx, "cannot read the table's schema", "table", e.table.String(), "error", err)
-		return nil, err
+		return e.known(), err
 	}
 	s := &schema{location: md.Location, columns: map[string]bq.FieldType{}}
 	s.add("", md.Schema)

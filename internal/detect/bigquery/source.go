@@ -4,11 +4,23 @@ import (
 	"fmt"
 	"strings"
 
+	"edgewarden/internal/detect"
 	"edgewarden/internal/record"
 )
 
-// Fields computed at parse, which a table that ingest did not write has to
-// have computed from client_ip.
+// Parameters of a statement that the scan shares with it.
+const (
+	paramFrom    = "lo"
+	paramTo      = "hi"
+	paramService = "service"
+)
+
+// computed are the fields that ingest computes from the address, for tables
+// that ingest did not write. addr is the address in 4 or 16 bytes.
+//
+// NET.IP_TRUNC fails on a length greater than the address has bits, so each
+// family has its own branch.
+// https://docs.cloud.google.com/bigquery/docs/reference/standard-sql/net_functions#netip_trunc
 var computed = map[record.Field]string{
 	record.ClientIP:     "NET.IP_TO_STRING(addr)",
 	record.ClientKey:    "CASE BYTE_LENGTH(addr) WHEN 4 THEN NET.IP_TO_STRING(addr) WHEN 16 THEN NET.IP_TO_STRING(NET.IP_TRUNC(addr, 64)) || '/64' END",
@@ -17,98 +29,133 @@ var computed = map[record.Field]string{
 
 // unmap turns the 16 bytes of an IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2)
 // into the 4 it means, or every IPv4 client would share one /64.
-const unmap = `IF(BYTE_LENGTH(raw) = 16 AND SUBSTR(raw, 1, 12) = b'\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff', SUBSTR(raw, 13), raw)`
+const unmap = `CASE WHEN BYTE_LENGTH(raw) = 16 AND SUBSTR(raw, 1, 12) = b'\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff' THEN SUBSTR(raw, 13) ELSE raw END`
 
-// source is the SQL of a table's rows in the window: a SELECT that gives the
-// fields under their own names, with the types of the record, NULL where a row
-// has none. It names the table once, and compares its bare timestamp with the
+// source writes the FROM item of a table: its rows in the window, with the
+// fields under their own names, in the record's types, NULL where a row has
+// none. It names the table once and compares its bare timestamp with
 // parameters.
 type source struct {
-	kind   Kind
-	table  Table
-	cols   map[record.Field]column
-	schema *schema
+	kind    Kind
+	table   Table
+	cols    map[record.Field]column
+	schema  *schema
+	service bool // the statement has the parameter service
 }
 
-// addressed reports whether f has to be computed from client_ip here.
-func (s source) addressed(f record.Field) bool {
+// isComputed reports whether f has to be computed from the address here. A
+// table's own client_key, if it is mapped, is taken to be right.
+func (s *source) isComputed(f record.Field) bool {
 	if s.kind == Sink || computed[f] == "" {
 		return false
 	}
-	_, there := s.cols[f]
-	return !there || f == record.ClientIP && !s.mapped(record.ClientKey)
+	_, mapped := s.cols[f]
+	return !mapped || f == record.ClientIP
 }
 
-// mapped reports whether a custom table says where f is.
-func (s source) mapped(f record.Field) bool { _, ok := s.cols[f]; return ok }
+// has reports whether the table kind can give f.
+func (s *source) has(f record.Field) bool {
+	_, mapped := s.cols[f]
+	return mapped || s.isComputed(f)
+}
 
-// has reports whether the table kind can give f at all.
-func (s source) has(f record.Field) bool { return s.mapped(f) || s.addressed(f) }
-
-// text writes the SELECT.
-func (s source) text(fields []record.Field, from, to string) string {
-	var b strings.Builder
-	if s.kind == Sink {
-		s.deduplicated(&b, fields, from, to)
-		return b.String()
+// statement compiles a query over the table. write is asked twice: the first
+// time to learn which fields it reads, so that no other column is paid for.
+func (s *source) statement(write func(detect.Source) (detect.Statement, error)) (detect.Statement, error) {
+	var need record.Set
+	src := detect.Source{From: s.table.sql(), Time: record.Fields[record.Timestamp].Name}
+	src.Column = func(f record.Field) string {
+		if !s.has(f) || f == record.Kind {
+			return "" // the scan leaves other kinds out before anything is grouped
+		}
+		need = need.With(f)
+		return record.Fields[f].Name
 	}
-	var plain, byAddress []record.Field
-	for _, f := range fields {
-		if s.addressed(f) {
-			byAddress = append(byAddress, f)
-		} else {
+	if _, err := write(src); err != nil {
+		return detect.Statement{}, err
+	}
+	src.From = "(\n" + indent(s.from(need)) + "\n)"
+	return write(src)
+}
+
+func indent(s string) string { return "  " + strings.ReplaceAll(s, "\n", "\n  ") }
+
+// from writes the SELECT.
+func (s *source) from(need record.Set) string {
+	var plain, addressed []record.Field
+	for f := record.Field(0); f < record.NumFields; f++ {
+		switch {
+		case !need.Has(f) || f == record.Timestamp:
+		case s.isComputed(f):
+			addressed = append(addressed, f)
+		default:
 			plain = append(plain, f)
 		}
 	}
-	if len(byAddress) == 0 {
-		s.rows(&b, plain, "", from, to)
-		return b.String()
+	switch {
+	case s.kind == Sink:
+		return s.deduplicated(plain)
+	case len(addressed) == 0:
+		return s.rows(plain, "")
 	}
-	b.WriteString("SELECT\n")
+	list := []string{"timestamp"}
 	for _, f := range plain {
-		fmt.Fprintf(&b, "  %s,\n", record.Fields[f].Name)
+		list = append(list, record.Fields[f].Name)
 	}
-	for _, f := range byAddress {
-		fmt.Fprintf(&b, "  %s AS %s,\n", computed[f], record.Fields[f].Name)
+	outer := list
+	for _, f := range addressed {
+		outer = append(outer, computed[f]+" AS "+record.Fields[f].Name)
 	}
-	fmt.Fprintf(&b, "FROM (SELECT *, %s AS addr FROM (\n", unmap)
-	raw := "  NET.SAFE_IP_FROM_STRING(" + s.expr(record.ClientIP) + ") AS raw,\n"
-	s.rows(&b, plain, raw, from, to)
-	b.WriteString("))\n")
-	return b.String()
+	return "SELECT " + strings.Join(outer, ",\n  ") + "\nFROM (\n  SELECT " + strings.Join(append(list[:len(list):len(list)], unmap+" AS addr"), ",\n    ") +
+		"\n  FROM (\n" + indent(indent(s.rows(plain, ",\n  NET.SAFE_IP_FROM_STRING("+s.expr(record.ClientIP)+") AS raw"))) + "\n  )\n)"
 }
 
-func (s source) expr(f record.Field) string { return s.cols[f].expr(f, s.schema) }
+// expr is a field's SQL over the table's own columns.
+func (s *source) expr(f record.Field) string { return s.cols[f].expr(f, s.schema) }
 
-// rows writes the scan of a table whose rows come once.
-func (s source) rows(b *strings.Builder, fields []record.Field, more, from, to string) {
-	b.WriteString("SELECT\n")
+// rows is the scan of a table that has each row once.
+func (s *source) rows(fields []record.Field, more string) string {
+	list := []string{as(s.expr(record.Timestamp), record.Timestamp)}
 	for _, f := range fields {
-		fmt.Fprintf(b, "  %s AS %s,\n", s.expr(f), record.Fields[f].Name)
+		list = append(list, as(s.expr(f), f))
 	}
-	b.WriteString(more)
-	s.scan(b, from, to)
+	return "SELECT " + strings.Join(list, ",\n  ") + more + s.scan()
 }
 
-// deduplicated writes the scan of a table in which a replayed entry stands
-// again: delivery is at least once, and the Log Router does not promise to drop
-// what Cloud Logging knows as a duplicate. Rows of one insertId and timestamp
-// are one entry, whatever later rows add to it.
-func (s source) deduplicated(b *strings.Builder, fields []record.Field, from, to string) {
-	b.WriteString("SELECT\n")
+// deduplicated is the scan of a table that may have an entry more than once:
+// ingest delivers at least once, and the Log Router does not promise to drop
+// what Cloud Logging would show once. Rows of one timestamp and insertId are
+// one entry; both are the same in every delivery.
+func (s *source) deduplicated(fields []record.Field) string {
+	list := []string{"timestamp"}
 	for _, f := range fields {
-		switch f {
-		case record.Timestamp, record.Position:
-			fmt.Fprintf(b, "  %s AS %s,\n", s.expr(f), record.Fields[f].Name)
-		default:
-			fmt.Fprintf(b, "  ANY_VALUE(%s) AS %s,\n", s.expr(f), record.Fields[f].Name)
+		if f == record.Position {
+			list = append(list, as(s.expr(f), f)) // a key of the grouping
+			continue
 		}
+		list = append(list, as("ANY_VALUE("+s.expr(f)+")", f))
 	}
-	s.scan(b, from, to)
-	b.WriteString("GROUP BY timestamp, insertId\n")
+	return "SELECT " + strings.Join(list, ",\n  ") + s.scan() + "\nGROUP BY timestamp, insertId"
 }
 
-func (s source) scan(b *strings.Builder, from, to string) {
-	column := s.expr(record.Timestamp)
-	fmt.Fprintf(b, "FROM %s\nWHERE %s >= @%s AND %s < @%s\n", s.table.sql(), column, from, column, to)
+// scan is the part that touches the table. Other services' rows and rows that
+// are no requests are left out here, before anything is grouped.
+func (s *source) scan() string {
+	ts := s.expr(record.Timestamp)
+	text := fmt.Sprintf("\nFROM %s\nWHERE %s >= @%s AND %s < @%s", s.table.sql(), ts, paramFrom, ts, paramTo)
+	if s.cols[record.Kind].path != "" {
+		text += fmt.Sprintf("\n  AND %s = %s", s.expr(record.Kind), quote(record.KindRequest))
+	}
+	if s.service && s.cols[record.ServiceID].path != "" {
+		text += fmt.Sprintf("\n  AND %s = @%s", s.expr(record.ServiceID), paramService)
+	}
+	return text
+}
+
+// as names an expression after its field, unless it has that name already.
+func as(expr string, f record.Field) string {
+	if expr == record.Fields[f].Name {
+		return expr
+	}
+	return expr + " AS " + record.Fields[f].Name
 }

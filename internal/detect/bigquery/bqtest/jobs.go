@@ -55,8 +55,8 @@ func (s *Server) accept(r *http.Request) (any, *Failure) {
 	if q == nil {
 		return nil, invalid("bqtest: only query jobs")
 	}
-	if len(q.QueryParameters) > 0 && q.ParameterMode != "NAMED" {
-		return nil, invalid("Query parameters without parameterMode NAMED")
+	if q.ParameterMode == "POSITIONAL" {
+		return nil, invalid("bqtest: positional parameters")
 	}
 	req := &request{JobID: body.JobReference.JobID, Query: q.Query, Location: body.JobReference.Location,
 		Labels: body.Configuration.Labels, MaximumBytesBilled: q.MaximumBytesBilled, UseLegacySQL: q.UseLegacySQL,

@@ -79,37 +79,6 @@ type request struct {
 	TimeoutMS          jsonInt
 }
 
-type parameter struct {
-	Name string `json:"name"`
-	Type struct {
-		Type      string `json:"type"`
-		ArrayType *struct {
-			Type string `json:"type"`
-		} `json:"arrayType"`
-	} `json:"parameterType"`
-	Value struct {
-		Value       *string `json:"value"`
-		ArrayValues []struct {
-			Value *string `json:"value"`
-		} `json:"arrayValues"`
-	} `json:"parameterValue"`
-}
-
-func (p parameter) String() string {
-	if p.Type.Type != "ARRAY" {
-		v := "NULL"
-		if p.Value.Value != nil {
-			v = *p.Value.Value
-		}
-		return p.Type.Type + " " + v
-	}
-	var vs []string
-	for _, e := range p.Value.ArrayValues {
-		vs = append(vs, *e.Value)
-	}
-	return fmt.Sprintf("ARRAY<%s> [%s]", p.Type.ArrayType.Type, strings.Join(vs, " "))
-}
-
 // jsonInt is an int64 that the API writes as a text.
 type jsonInt int64
 

@@ -1,0 +1,54 @@
+package bqtest
+
+import "edgewarden/internal/detect"
+
+// DetectAnswer is the answer to a detect statement: one row for each offender,
+// present key and rule's population, and the health row (Rule -1).
+func DetectAnswer(rows ...detect.Row) Answer {
+	a := Answer{}
+	for i := range rows {
+		a.Rows = append(a.Rows, values(rows[i].Dest()))
+	}
+	a.Columns = columns(detect.Columns(), new(detect.Row).Dest())
+	return a
+}
+
+// EvidenceAnswer is the answer to an evidence statement.
+func EvidenceAnswer(rows ...detect.EvidenceRow) Answer {
+	a := Answer{}
+	for i := range rows {
+		a.Rows = append(a.Rows, values(rows[i].Dest()))
+	}
+	a.Columns = columns([]string{"rule", "trust", "k", "about", "v", "n", "place"}, new(detect.EvidenceRow).Dest())
+	return a
+}
+
+// columns takes the types from where a row's values are scanned to.
+func columns(names []string, dest []any) []Column {
+	out := make([]Column, len(names))
+	for i, d := range dest {
+		out[i] = Column{Name: names[i], Type: "INTEGER"}
+		switch d.(type) {
+		case *string:
+			out[i].Type = "STRING"
+		case *float64:
+			out[i].Type = "FLOAT"
+		}
+	}
+	return out
+}
+
+func values(dest []any) []any {
+	out := make([]any, len(dest))
+	for i, d := range dest {
+		switch d := d.(type) {
+		case *int64:
+			out[i] = *d
+		case *float64:
+			out[i] = *d
+		case *string:
+			out[i] = *d
+		}
+	}
+	return out
+}

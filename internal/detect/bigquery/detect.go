@@ -1,0 +1,109 @@
+package bigquery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	bq "cloud.google.com/go/bigquery"
+
+	"edgewarden/internal/detect"
+)
+
+// Detect scans the window once. Health.LossKnown is false: heartbeats are in a
+// table of their own, which is optional and not read here.
+func (e *Engine) Detect(ctx context.Context, q detect.Query) (detect.Result, error) {
+	st, err := e.prepare(ctx, q, func(src detect.Source) (detect.Statement, error) {
+		return q.Set.DetectSQL(detect.BigQuery, src, q)
+	})
+	if err != nil {
+		return detect.Result{}, err
+	}
+	ans, err := e.ask(ctx, question{name: "detect", text: st.SQL, params: parameters(st)})
+	if err != nil {
+		return detect.Result{}, err
+	}
+	rows := make([]detect.Row, len(ans.rows))
+	for i := range rows {
+		if err := scan(ans.schema, ans.rows[i], detect.Columns(), rows[i].Dest()); err != nil {
+			return detect.Result{}, fmt.Errorf("read answer of %s: row %d: %w", e.table, i, err)
+		}
+		if rows[i].Rule >= int64(len(q.Set.Rules())) {
+			return detect.Result{}, fmt.Errorf("read answer of %s: row %d: there is no rule %d", e.table, i, rows[i].Rule)
+		}
+	}
+	res := detect.Assemble(q, rows)
+	res.SQL = st.SQL
+	res.Health.BytesScanned = ans.bytes
+	return res, nil
+}
+
+// evidenceColumns are the names of an evidence statement's columns, in the
+// order of [detect.EvidenceRow.Dest].
+var evidenceColumns = []string{"rule", "trust", "k", "about", "v", "n", "place"}
+
+// Evidence fills Evidence of the first [detect.MaxEvidence] offenders, with one
+// more scan; without offenders it asks nothing.
+func (e *Engine) Evidence(ctx context.Context, q detect.Query, offenders []detect.Offender) error {
+	if len(offenders) == 0 {
+		return nil
+	}
+	st, err := e.prepare(ctx, q, func(src detect.Source) (detect.Statement, error) {
+		return q.Set.EvidenceSQL(detect.BigQuery, src, q, offenders)
+	})
+	if err != nil {
+		return err
+	}
+	ans, err := e.ask(ctx, question{name: "evidence", text: st.SQL, params: parameters(st)})
+	if err != nil {
+		return err
+	}
+	rows := make([]detect.EvidenceRow, len(ans.rows))
+	for i := range rows {
+		if err := scan(ans.schema, ans.rows[i], evidenceColumns, rows[i].Dest()); err != nil {
+			return fmt.Errorf("read evidence of %s: row %d: %w", e.table, i, err)
+		}
+	}
+	detect.AttachEvidence(q, offenders, rows)
+	return nil
+}
+
+// EstimateBytes asks BigQuery how much Detect would read, which costs nothing.
+// On a clustered table it is an upper bound; on a table with row-level security
+// BigQuery says 0.
+func (e *Engine) EstimateBytes(ctx context.Context, q detect.Query) (int64, error) {
+	st, err := e.prepare(ctx, q, func(src detect.Source) (detect.Statement, error) {
+		return q.Set.DetectSQL(detect.BigQuery, src, q)
+	})
+	if err != nil {
+		return 0, err
+	}
+	ans, err := e.ask(ctx, question{name: "detect", text: st.SQL, params: parameters(st), dryRun: true})
+	return ans.bytes, err
+}
+
+// prepare looks at the table and compiles a statement for it.
+func (e *Engine) prepare(ctx context.Context, q detect.Query, write func(detect.Source) (detect.Statement, error)) (detect.Statement, error) {
+	if q.Set == nil {
+		return detect.Statement{}, errors.New("compile query: there are no rules")
+	}
+	known, err := e.look(ctx)
+	if unreachable(err) {
+		return detect.Statement{}, e.place("").explain(err)
+	}
+	s := &source{kind: e.opt.Kind, table: e.table, cols: e.opt.columns(), schema: known, service: q.ServiceID != ""}
+	if err = errors.Join(append(e.checkFields(s, q), s.checkColumns())...); err != nil {
+		return detect.Statement{}, err
+	}
+	return s.statement(write)
+}
+
+// parameters turns a statement's parameters into the client's. Times, numbers,
+// texts and arrays of [detect.KeyParam] have their BigQuery types by reflection.
+func parameters(st detect.Statement) []bq.QueryParameter {
+	out := make([]bq.QueryParameter, len(st.Params))
+	for i, p := range st.Params {
+		out[i] = bq.QueryParameter{Name: p.Name, Value: p.Value}
+	}
+	return out
+}
