@@ -78,7 +78,7 @@ var dialects = [...]dialect{
 		str:    "VARCHAR",
 		micros: func(x string) string { return "epoch_us(" + x + ")" },
 		div:    func(a, b string) string { return "(" + a + ") // " + b },
-		search: "regexp_matches", // the operator ~ would match the whole text
+		search: "regexp_matches",                                             // the operator ~ would match the whole text
 		bigint: func(x string) string { return "CAST(" + x + " AS BIGINT)" }, // SUM of BIGINT is HUGEINT
 		unnest: func(p string) string {
 			return `(SELECT UNNEST(from_json(` + p + `, '[{"rule":"BIGINT","trust":"BIGINT","key":"VARCHAR","from_us":"BIGINT"}]'), recursive := true))`

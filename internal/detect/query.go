@@ -39,14 +39,6 @@ func (q Query) Until() time.Time {
 	return q.Now.Add(aheadReach)
 }
 
-func (q Query) aheadFrom() time.Time {
-	t := q.Now.Add(aheadTolerance)
-	if t.Before(q.To) {
-		return q.To
-	}
-	return t
-}
-
 // validate reports what makes a query impossible to ask.
 func (q Query) validate() error {
 	switch {

@@ -30,15 +30,16 @@ func (s *scan) healthTests() []struct{ name, test string } {
 	in := "us < " + s.named("to_us", s.q.To.UnixMicro())
 	ahead := "FALSE"
 	if s.q.Until().After(s.q.To) {
-		ahead = fmt.Sprintf("base AND trust = 0 AND us >= %s", s.named("ahead_us", s.q.aheadFrom().UnixMicro()))
+		ahead = "base AND trust = 0 AND us >= " + s.named("to_us", s.q.To.UnixMicro()) +
+			" AND us > " + s.named("ahead_us", s.q.Now.Add(aheadTolerance).UnixMicro())
 	}
 	return []struct{ name, test string }{
 		{"h_rows", in},
 		{"h_trusted", in + " AND base AND trust = 0"},
 		{"h_no_address", in + " AND f_client_key = ''"},
 		{"h_no_first_hop", in + " AND hop_unsaid"},
-		{"h_shield", in + " AND NOT (f_first_hop OR hop_unsaid)"},
-		{"h_received", in + " AND f_time_source = '" + record.TimeReceived + "'"},
+		{"h_shield", in + " AND shield"},
+		{"h_received", in + " AND received"},
 		{"h_ahead", ahead},
 		{"h_ok_requests", in + " AND base AND trust = 0 AND NOT f_blocked AND " + okStatus},
 	}

@@ -107,8 +107,13 @@ func (s *scan) req() cte {
 	return cte{"req", b.String()}
 }
 
-// base is the condition of a row whose time and hop allow it to be counted.
-var base = fmt.Sprintf("%s <> '%s' AND (%s OR hop_unsaid)", f(record.TimeSource), record.TimeReceived, f(record.FirstHop))
+// shield and received are the conditions of rows that are never counted; base
+// is that of every other.
+var (
+	shield   = "NOT (" + f(record.FirstHop) + " OR hop_unsaid)"
+	received = f(record.TimeSource) + " = '" + record.TimeReceived + "'"
+	base     = f(record.TimeSource) + " <> '" + record.TimeReceived + "' AND (" + f(record.FirstHop) + " OR hop_unsaid)"
+)
 
 // step is src. The mask is 0 for a row no rule may count.
 func (s *scan) step(carry ...record.Field) cte {
@@ -119,7 +124,8 @@ func (s *scan) step(carry ...record.Field) cte {
 	for _, field := range carry {
 		fmt.Fprintf(&b, ", %s", f(field))
 	}
-	fmt.Fprintf(&b, ",\n  hop_unsaid, %s AS base,\n  CASE WHEN us < %s AND %s THEN\n    %s\n  ELSE 0 END AS mask\nFROM req", base, to, base, s.mask())
+	fmt.Fprintf(&b, ",\n  hop_unsaid, %s AS shield, %s AS received, %s AS base,\n  CASE WHEN us < %s AND %s THEN\n    %s\n  ELSE 0 END AS mask\nFROM req",
+		shield, received, base, to, base, s.mask())
 	return cte{"src", b.String()}
 }
 

@@ -1,0 +1,189 @@
+package detecttest
+
+import (
+	"time"
+
+	"edgewarden/internal/detect"
+	"edgewarden/internal/record"
+)
+
+// Rules are rules of every group, with every measure and every operator.
+func Rules() *detect.Set {
+	return MustCompile(
+		detect.Rule{Name: "flood", When: "requests >= 10"},
+		detect.Rule{Name: "login-bruteforce", Where: `method == "POST" && path.startsWith("/login") && status in [401, 403]`, When: "requests > 3", Window: 10 * time.Minute},
+		detect.Rule{Name: "scanner", When: "distinct_paths >= 8 && errors > 2 && error_share > 0.5"},
+		detect.Rule{Name: "burst", When: "peak_per_minute >= 4", Window: 5*time.Minute + 20*time.Second},
+		detect.Rule{Name: "outlier", When: "score > 3.0 && requests >= 4"},
+		detect.Rule{Name: "share", When: "share >= 0.02 || ok >= 12"},
+		detect.Rule{Name: "prefix", Group: detect.ByPrefix, When: "addresses >= 4 && ok_addresses >= 2 && ja4s != 1"},
+		detect.Rule{Name: "asn", Group: detect.ByASN, When: "requests >= 5 && !(share < 0.1 || errors == 0)", Window: 20 * time.Minute},
+		detect.Rule{Name: "ja4", Group: detect.ByJA4, Where: `ja4 != ""`, When: "!(requests < 2) && !(ok in [1, 2])"},
+		detect.Rule{Name: "agents", Where: `user_agent.matches("^(curl|python)/") || user_agent.contains("_sure") || user_agent.endsWith("☃")`, When: "requests >= 2 && score >= -1.5"},
+		detect.Rule{Name: "unknown-status", Where: `status == 0 || !first_hop`, When: "requests <= 3"},
+		detect.Rule{Name: "large", Where: `response_bytes >= 50000.5 && client_asn != 64500 && host <= "shop.example" && "m" < host`, When: "requests >= ok && share > 0.01", Window: 61 * time.Second},
+	)
+}
+
+func query(set *detect.Set, edit ...func(*detect.Query)) detect.Query {
+	q := detect.Query{Set: set, ServiceID: Service, To: T, Now: T.Add(15 * time.Second)}
+	for _, e := range edit {
+		e(&q)
+	}
+	return q
+}
+
+// Cases are the questions both engines have to answer alike. They are small
+// enough for an emulator.
+func Cases() []Case {
+	traffic := Traffic(1, 1500)
+	traffic = append(traffic, heartbeats()...)
+	return []Case{
+		{"every rule over every kind of row", traffic, query(Rules())},
+		{"untrusted rows are counted with the others when the query lifts it", traffic, query(Rules(), func(q *detect.Query) {
+			q.TrustForgeable, q.TrustUnauthenticated = true, true
+		})},
+		{"only forgeable rows are lifted", traffic, query(Rules(), func(q *detect.Query) { q.TrustForgeable = true })},
+		{"all services, and a replay that does not look at the future", traffic, query(Rules(), func(q *detect.Query) {
+			q.ServiceID, q.Now = "", T.Add(24*time.Hour)
+		})},
+		{"requests of present keys are counted since their time", traffic, query(Rules(), present)},
+		{"an empty store has an answer", nil, query(Rules(), present)},
+		{"rows before, at and after the edges of a window", edges(), query(MustCompile(
+			detect.Rule{Name: "short", Window: time.Minute},
+			detect.Rule{Name: "odd", Window: 90 * time.Second},
+			detect.Rule{Name: "long", Window: time.Hour, When: "peak_per_minute >= 1"},
+		))},
+		{"texts that mean something to SQL mean nothing in a rule", quotes(), query(quoteRules())},
+		{"the middle of an even and of an odd population", populations(), query(MustCompile(
+			detect.Rule{Name: "even", Where: `path == "/even"`, When: "score > -100.0"},
+			detect.Rule{Name: "odd", Where: `path == "/odd"`, When: "score > -100.0"},
+			detect.Rule{Name: "equal", Where: `path == "/equal"`, When: "score > -100.0"},
+			detect.Rule{Name: "one", Where: `path == "/one"`, When: "score > -100.0"},
+		))},
+		{"a key all of whose rows were refused is in no population", refused(), query(MustCompile(detect.Rule{Name: "flood", When: "requests >= 1"}), func(q *detect.Query) {
+			q.Present = []detect.Present{{Key: "203.0.113.1", Rule: "flood", From: T.Add(-5 * time.Minute)}}
+		})},
+		{"sixty-three rules fill the mask", Traffic(3, 200), query(manyRules())},
+	}
+}
+
+func heartbeats() []record.Record {
+	return []record.Record{
+		Heartbeat("00112233445566aa", 1<<20, T.Add(-20*time.Minute), 5, 0, 0), // before the window
+		Heartbeat("00112233445566aa", 1<<20+1, T.Add(-10*time.Minute), 1000, 10, 100),
+		Heartbeat("00112233445566aa", 1<<20+2, T.Add(-9*time.Minute), 3000, 60, 300),
+		Heartbeat("00112233445566aa", 1<<20+3, T.Add(-8*time.Minute), 500, 5, 0), // restarted
+		Heartbeat("ffeeddccbbaa9988", 7, T.Add(-5*time.Minute), 100, 0, 0),
+		Heartbeat("ffeeddccbbaa9988", 8, T.Add(-4*time.Minute), 200, 0, 0),
+		Heartbeat("ffeeddccbbaa9988", 9, T, 90000, 90000, 0), // at T
+	}
+}
+
+func present(q *detect.Query) {
+	from := T.Add(-8 * time.Minute)
+	q.Present = []detect.Present{
+		{Key: "198.51.100.66", Rule: "scanner", From: from},
+		{Key: "198.51.100.66", Rule: "flood", From: T.Add(-72 * time.Hour)}, // long before the window
+		{Key: "198.51.100.1", Rule: "login-bruteforce", From: from},
+		{Key: "203.0.1.0/24", Rule: "prefix", From: from},
+		{Key: "203.0.2.1", Rule: "flood", From: T.Add(-9 * time.Minute)},
+		{Key: "203.0.2.1", Rule: "flood", From: T.Add(-3 * time.Minute)}, // the same key again
+		{Key: "192.0.2.99", Rule: "flood", From: from},                   // never seen
+		{Key: "203.0.2.1", Rule: "no-such-rule", From: from},
+		{Key: `x' OR '1'='1`, Rule: "flood", From: from},
+	}
+}
+
+func edges() []record.Record {
+	var recs []record.Record
+	for i, d := range []time.Duration{0, time.Microsecond, time.Minute, time.Minute + time.Microsecond, time.Minute - time.Microsecond,
+		90 * time.Second, 90*time.Second + time.Microsecond, time.Hour, time.Hour + time.Microsecond, -time.Microsecond, -time.Minute,
+		-2*time.Minute - 15*time.Second, -2*time.Minute - 15*time.Second - time.Microsecond, -24 * time.Hour, -48 * time.Hour} {
+		recs = append(recs, Request(T.Add(-d), "203.0.113.7", "/edge", 200, func(r *record.Record) { r.Position = position(i) }))
+	}
+	return recs
+}
+
+func position(i int) string {
+	const digits = "0123456789abcdef"
+	return "00112233445566aa-00000000000000" + string([]byte{digits[i/16%16], digits[i%16]})
+}
+
+// hostile are texts that a dialect could read as its own.
+var hostile = []string{`it's`, `a\b`, `a\'b`, `100%`, `a_b`, `"q"`, "`t`", "a\nb", "☃é", `@v0`, `$v0`, "aXb", "--", "/*", `{"k":1}`, "É", "é"}
+
+func quotes() []record.Record {
+	var recs []record.Record
+	for i, h := range hostile {
+		recs = append(recs, Request(T.Add(-time.Duration(i+1)*time.Second), "203.0.113.7", "/"+h+"/x", 200, func(r *record.Record) {
+			r.UserAgent, r.Position = h, position(i)
+		}))
+	}
+	return recs
+}
+
+func quoteRules() *detect.Set {
+	text := func(s string) string { return celQuote(s) }
+	var rules []detect.Rule
+	for _, h := range hostile {
+		rules = append(rules, detect.Rule{Where: "user_agent == " + text(h) + " || path.contains(" + text(h) + ") && !user_agent.startsWith(" + text(h) + ")"})
+	}
+	for _, re := range []string{`a.b`, `^a`, `\d+%$`, `(?i)É`, `[[:^ascii:]]`, `\\`, `\x{2603}`, `^.{2}$`, `a\sb`, `(?s)a.b`, `\bb\b`, `^$`} {
+		rules = append(rules, detect.Rule{Where: "user_agent.matches(" + text(re) + ")"})
+	}
+	rules = append(rules, detect.Rule{Where: `path.contains("")`}, detect.Rule{Where: `path.endsWith("/x") && user_agent > "a" && user_agent <= "é"`})
+	return MustCompile(rules...)
+}
+
+// celQuote writes s as a CEL string.
+func celQuote(s string) string {
+	out := []rune{'"'}
+	for _, r := range s {
+		switch r {
+		case '"', '\\':
+			out = append(out, '\\', r)
+		case '\n':
+			out = append(out, '\\', 'n')
+		default:
+			out = append(out, r)
+		}
+	}
+	return string(append(out, '"'))
+}
+
+func populations() []record.Record {
+	var recs []record.Record
+	add := func(path string, counts ...int) {
+		for host, n := range counts {
+			for range n {
+				i := len(recs)
+				recs = append(recs, Request(T.Add(-time.Duration(i+1)*time.Millisecond), "203.0.113."+string(rune('1'+host)), path, 200))
+			}
+		}
+	}
+	add("/even", 1, 2, 3, 4, 4, 30)
+	add("/odd", 1, 2, 2, 5, 60)
+	add("/equal", 3, 3, 3, 3)
+	add("/one", 9)
+	return recs
+}
+
+func refused() []record.Record {
+	var recs []record.Record
+	for i := range 6 {
+		recs = append(recs, Request(T.Add(-time.Duration(i+1)*time.Minute), "203.0.113.1", "/x", 403, func(r *record.Record) { r.SetBool(record.Blocked, true) }))
+	}
+	return append(recs, Request(T.Add(-time.Second), "203.0.113.2", "/x", 200), Request(T.Add(-time.Second), "203.0.113.3", "/x", 200, func(r *record.Record) {
+		r.SetBool(record.Blocked, true)
+		r.Sender = record.SenderNone
+	}))
+}
+
+func manyRules() *detect.Set {
+	rules := make([]detect.Rule, detect.MaxRules)
+	for i := range rules {
+		rules[i] = detect.Rule{When: "requests >= 2", Window: time.Duration(60+i) * time.Second}
+	}
+	return MustCompile(rules...)
+}

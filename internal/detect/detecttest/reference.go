@@ -1,0 +1,279 @@
+package detecttest
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"edgewarden/internal/detect"
+	"edgewarden/internal/record"
+)
+
+// row is a record that the query looks at.
+type row struct {
+	*record.Record
+	trust   detect.Trust
+	base    bool // neither shield nor of received time
+	refused bool
+}
+
+// rowsOf are the request rows of the service, the future included.
+func rowsOf(q detect.Query, recs []record.Record) []row {
+	var out []row
+	for i := range recs {
+		r := &recs[i]
+		if r.Kind != record.KindRequest || q.ServiceID != "" && r.ServiceID != q.ServiceID || r.Timestamp.Before(q.From()) {
+			continue
+		}
+		out = append(out, row{
+			Record: r,
+			trust: detect.Trust{
+				Forgeable:       r.AddressSource != record.AddressEdge && !q.TrustForgeable,
+				Unauthenticated: r.Sender != record.SenderMTLS && r.Sender != record.SenderToken && !q.TrustUnauthenticated,
+			},
+			base:    !isShield(r) && r.TimeSource != record.TimeReceived,
+			refused: r.Has(record.Blocked) && r.Blocked,
+		})
+	}
+	return out
+}
+
+func isShield(r *record.Record) bool { return r.Has(record.FirstHop) && !r.FirstHop }
+
+func status(r *record.Record) int64 {
+	if r.Has(record.Status) {
+		return r.Status
+	}
+	return 0
+}
+
+func keyOf(g detect.Group, r *record.Record) string {
+	switch g {
+	case detect.ByPrefix:
+		return r.ClientPrefix
+	case detect.ByASN:
+		if r.Has(record.ClientASN) && r.ClientASN > 0 {
+			return fmt.Sprint(r.ClientASN)
+		}
+		return ""
+	case detect.ByJA4:
+		return r.JA4
+	}
+	return r.ClientKey
+}
+
+// Reference computes the answer to q over recs by going through them rule by
+// rule. SQL and BytesScanned are left empty.
+func Reference(q detect.Query, recs []record.Record) detect.Result {
+	rows := rowsOf(q, recs)
+	res := detect.Result{Health: health(q, rows), Population: map[string]int64{}}
+	res.Health.Loss, res.Health.LossKnown = loss(q, recs)
+	for _, rule := range q.Set.Rules() {
+		found, population := offenders(q, rule, rows)
+		res.Offenders = append(res.Offenders, found...)
+		res.Population[rule.Name] = population
+	}
+	for _, p := range q.Present {
+		if i := slices.IndexFunc(q.Set.Rules(), func(r detect.Rule) bool { return r.Name == p.Rule }); i >= 0 {
+			res.After = append(res.After, after(q, q.Set.Rules()[i], p, rows))
+		}
+	}
+	return res
+}
+
+// matching are the rows a rule looks at, refused or not, by trust and key.
+func matching(q detect.Query, rule detect.Rule, rows []row) map[detect.Trust]map[string][]row {
+	out := map[detect.Trust]map[string][]row{}
+	for _, r := range rows {
+		ok, err := q.Set.Matches(rule.Name, r.Record)
+		if err != nil {
+			panic("detecttest: bug: " + err.Error())
+		}
+		key := keyOf(rule.Group, r.Record)
+		if !ok || !r.base || key == "" || !r.Timestamp.Before(q.To) || r.Timestamp.Before(q.To.Add(-rule.Window)) {
+			continue
+		}
+		if out[r.trust] == nil {
+			out[r.trust] = map[string][]row{}
+		}
+		out[r.trust][key] = append(out[r.trust][key], r)
+	}
+	return out
+}
+
+func offenders(q detect.Query, rule detect.Rule, rows []row) (found []detect.Offender, population int64) {
+	for trust, keys := range matching(q, rule, rows) {
+		measured := map[string]detect.Measures{}
+		var total int64
+		var logs []float64
+		for key, list := range keys {
+			if m := measure(q, list); m.Requests > 0 {
+				measured[key] = m
+				total += m.Requests
+				logs = append(logs, math.Log(float64(m.Requests)))
+			}
+		}
+		population += int64(len(measured))
+		med := median(logs)
+		dev := make([]float64, len(logs))
+		for i, l := range logs {
+			dev[i] = math.Abs(l - med)
+		}
+		scale := max(1.4826*median(dev), 0.1)
+		for key, m := range measured {
+			m.Share = float64(m.Requests) / float64(total)
+			m.Score = (math.Log(float64(m.Requests)) - med) / scale
+			met, err := q.Set.Met(rule.Name, m)
+			if err != nil {
+				panic("detecttest: bug: " + err.Error())
+			}
+			if met {
+				found = append(found, detect.Offender{Key: key, Group: rule.Group, Rule: rule.Name, Trust: trust, Measures: m})
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b detect.Offender) int {
+		return cmp.Or(cmp.Compare(b.Measures.Requests, a.Measures.Requests), strings.Compare(a.Key, b.Key), cmp.Compare(order(a.Trust), order(b.Trust)))
+	})
+	return found, population
+}
+
+func order(t detect.Trust) int {
+	n := 0
+	if t.Forgeable {
+		n++
+	}
+	if t.Unauthenticated {
+		n += 2
+	}
+	return n
+}
+
+func measure(q detect.Query, list []row) (m detect.Measures) {
+	paths, addresses, okAddresses, ja4s := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
+	minutes := map[int64]int64{}
+	for _, r := range list {
+		if r.refused {
+			continue
+		}
+		m.Requests++
+		ok := status(r.Record) >= 1 && status(r.Record) < 400
+		if ok {
+			m.OK++
+		}
+		if status(r.Record) >= 400 {
+			m.Errors++
+		}
+		paths[r.Path] = true
+		addresses[r.ClientKey] = true
+		if ok {
+			okAddresses[r.ClientKey] = true
+		}
+		ja4s[r.JA4] = true
+		minutes[(q.To.UnixMicro()-1-r.Timestamp.UnixMicro())/60_000_000]++
+		if m.FirstSeen.IsZero() || r.Timestamp.Before(m.FirstSeen) {
+			m.FirstSeen = r.Timestamp
+		}
+		if r.Timestamp.After(m.LastSeen) {
+			m.LastSeen = r.Timestamp
+		}
+	}
+	for _, n := range minutes {
+		m.PeakPerMinute = max(m.PeakPerMinute, n)
+	}
+	delete(addresses, "")
+	delete(okAddresses, "")
+	delete(ja4s, "")
+	m.DistinctPaths, m.Addresses, m.OKAddresses, m.JA4s = int64(len(paths)), int64(len(addresses)), int64(len(okAddresses)), int64(len(ja4s))
+	return m
+}
+
+// median is the middle of the sorted values, or the mean of the two middle ones.
+func median(v []float64) float64 {
+	if len(v) == 0 {
+		return 0
+	}
+	s := slices.Clone(v)
+	sort.Float64s(s)
+	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
+}
+
+func after(q detect.Query, rule detect.Rule, p detect.Present, rows []row) detect.After {
+	from := p.From
+	for _, other := range q.Present {
+		if other.Key == p.Key && other.Rule == p.Rule && other.From.After(from) {
+			from = other.From
+		}
+	}
+	a := detect.After{Present: p}
+	for _, r := range matching(q, rule, rows)[detect.Trust{}][p.Key] {
+		if r.Timestamp.Before(from) {
+			continue
+		}
+		a.Requests++
+		if r.refused {
+			a.Refused++
+		} else {
+			a.Passed++
+		}
+		if r.Timestamp.After(a.LastSeen) {
+			a.LastSeen = r.Timestamp
+		}
+	}
+	return a
+}
+
+func health(q detect.Query, rows []row) (h detect.Health) {
+	okAddresses := map[string]bool{}
+	add := func(n *int64, when bool) {
+		if when {
+			*n++
+		}
+	}
+	for _, r := range rows {
+		trusted := r.base && r.trust == detect.Trust{}
+		if !r.Timestamp.Before(q.To) {
+			near := q.Now.Sub(q.To).Abs() <= time.Hour
+			add(&h.Ahead, near && trusted && r.Timestamp.Sub(q.Now) > 2*time.Minute && r.Timestamp.Sub(q.Now) < 25*time.Hour)
+			continue
+		}
+		add(&h.Rows, true)
+		add(&h.Trusted, trusted)
+		add(&h.NoAddress, r.ClientKey == "")
+		add(&h.NoFirstHop, !r.Has(record.FirstHop))
+		add(&h.Shield, isShield(r.Record))
+		add(&h.ReceivedTime, r.TimeSource == record.TimeReceived)
+		if r.base && r.Timestamp.After(h.Newest) {
+			h.Newest = r.Timestamp
+		}
+		if trusted && !r.refused && status(r.Record) >= 1 && status(r.Record) < 400 {
+			h.OKRequests++
+			if r.ClientKey != "" {
+				okAddresses[r.ClientKey] = true
+			}
+		}
+	}
+	h.OKAddresses = int64(len(okAddresses))
+	return h
+}
+
+func loss(q detect.Query, recs []record.Record) (float64, bool) {
+	from := q.From()
+	if t := q.To.Add(-detect.HeartbeatReach); t.Before(from) {
+		from = t
+	}
+	var beats []detect.Heartbeat
+	for _, r := range recs {
+		if r.Kind != record.KindHeartbeat || r.Timestamp.Before(from) || !r.Timestamp.Before(q.To) {
+			continue
+		}
+		if b, err := detect.ParseHeartbeat(r.Position, r.Timestamp, r.Extra); err == nil {
+			beats = append(beats, b)
+		}
+	}
+	return detect.Loss(beats)
+}

@@ -1,0 +1,152 @@
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	driverduckdb "github.com/duckdb/duckdb-go/v2"
+
+	"edgewarden/internal/detect"
+)
+
+// Options configure an [Engine].
+type Options struct {
+	Dir         string       // the lake
+	MemoryLimit int64        // bytes DuckDB may use; 0 means its own default, 80 % of the machine's
+	Threads     int          // 0 means one for each CPU
+	TempDir     string       // where a query larger than MemoryLimit spills; empty means that it fails instead
+	Logger      *slog.Logger // nil is silent
+}
+
+func (o *Options) validate() error {
+	var errs []error
+	if o.Dir == "" {
+		errs = append(errs, errors.New("the lake directory is missing; give --lake DIR"))
+	}
+	if strings.ContainsAny(o.Dir, "*?[") {
+		errs = append(errs, fmt.Errorf("the lake directory %q holds one of * ? [, which DuckDB reads as a pattern; rename it", o.Dir))
+	}
+	if o.MemoryLimit < 0 || o.Threads < 0 {
+		errs = append(errs, errors.New("the memory limit and the number of threads cannot be negative"))
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return errors.Join(errs...)
+}
+
+// Engine answers queries over a lake. Its methods may be called at the same
+// time; the queries then share the memory limit.
+type Engine struct {
+	o  Options
+	db *sql.DB
+}
+
+var _ detect.Engine = (*Engine)(nil)
+
+// Open starts DuckDB in memory. The lake may be created later: it is looked for
+// at each query.
+func Open(o Options) (*Engine, error) {
+	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("opening DuckDB: %w", err)
+	}
+	settings := o.settings()
+	c, err := driverduckdb.NewConnector("", func(e driver.ExecerContext) error {
+		for _, s := range settings {
+			if _, err := e.ExecContext(context.Background(), s, nil); err != nil {
+				return fmt.Errorf("%s: %w", s, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening DuckDB: %w", err)
+	}
+	db := sql.OpenDB(c)
+	if err := db.Ping(); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening DuckDB: %w", err), db.Close())
+	}
+	return &Engine{o: o, db: db}, nil
+}
+
+// settings are the statements every connection begins with.
+func (o Options) settings() []string {
+	s := []string{
+		"SET autoinstall_known_extensions=false", // else the first INET or httpfs call asks extensions.duckdb.org
+		"SET autoload_known_extensions=false",
+		"SET TimeZone='UTC'",
+		"SET preserve_insertion_order=false", // every statement of ours has its own order
+		"SET temp_directory=" + quote(o.TempDir),
+	}
+	if o.MemoryLimit > 0 {
+		s = append(s, fmt.Sprintf("SET memory_limit='%dB'", o.MemoryLimit))
+	}
+	if o.Threads > 0 {
+		s = append(s, fmt.Sprintf("SET threads=%d", o.Threads))
+	}
+	return s
+}
+
+// Close stops DuckDB.
+func (e *Engine) Close() error { return e.db.Close() }
+
+// Detect scans the window once, and reads the heartbeats beside it.
+func (e *Engine) Detect(ctx context.Context, q detect.Query) (detect.Result, error) {
+	if q.Set == nil {
+		return detect.Result{}, errors.New("querying lake: there are no rules")
+	}
+	from := q.From()
+	if beats := q.To.Add(-detect.HeartbeatReach); beats.Before(from) {
+		from = beats
+	}
+	var res detect.Result
+	err := e.overFiles(ctx, from, q.Until(), func(l listing) error {
+		st, err := q.Set.DetectSQL(detect.DuckDB, l.source(), q)
+		if err != nil {
+			return err
+		}
+		var rows []detect.Row
+		if len(l.files) > 0 {
+			if rows, err = query(ctx, e.db, st, (*detect.Row).Dest); err != nil {
+				return err
+			}
+		}
+		res = detect.Assemble(q, rows)
+		res.SQL = st.SQL
+		res.Health.Loss, res.Health.LossKnown, err = e.loss(ctx, l, from, q.To)
+		return err
+	})
+	if err != nil {
+		return detect.Result{}, err
+	}
+	return res, nil
+}
+
+// Evidence fills Evidence of at most [detect.MaxEvidence] offenders.
+func (e *Engine) Evidence(ctx context.Context, q detect.Query, offenders []detect.Offender) error {
+	if len(offenders) == 0 {
+		return nil
+	}
+	if q.Set == nil {
+		return errors.New("querying lake: there are no rules")
+	}
+	return e.overFiles(ctx, q.From(), q.To, func(l listing) error {
+		st, err := q.Set.EvidenceSQL(detect.DuckDB, l.source(), q, offenders)
+		if err != nil {
+			return err
+		}
+		var rows []detect.EvidenceRow
+		if len(l.files) > 0 {
+			if rows, err = query(ctx, e.db, st, (*detect.EvidenceRow).Dest); err != nil {
+				return err
+			}
+		}
+		detect.AttachEvidence(q, offenders, rows)
+		return nil
+	})
+}
