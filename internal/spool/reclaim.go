@@ -1,0 +1,247 @@
+package spool
+
+import (
+	"os"
+	"slices"
+	"strings"
+)
+
+// reclaim removes the segments in which every cursor acknowledged everything;
+// damaged ones are renamed and kept. The cursors are made durable first: were
+// an acknowledgement lost after its segment, the batch would come again with
+// records missing.
+func (s *Spool) reclaim() {
+	if len(s.cursors) == 0 {
+		return
+	}
+	s.reclaimMu.Lock()
+	defer s.reclaimMu.Unlock()
+	spent := s.spent()
+	if len(spent) == 0 || !s.syncCursors() {
+		return
+	}
+	renamed := false
+	for _, g := range spent {
+		var err error
+		if g.damaged {
+			err = os.Rename(g.path, strings.TrimSuffix(g.path, segmentEnd)+damagedEnd)
+			renamed = true
+		} else {
+			err = os.Remove(g.path)
+		}
+		if err != nil && !gone(err) {
+			s.log.Error("cannot remove a spent segment", "segment", g.path, "error", err)
+			return
+		}
+		s.forget(g)
+	}
+	if renamed {
+		if err := syncDir(s.o.Dir); err != nil {
+			s.log.Error("cannot sync the spool directory", "dir", s.o.Dir, "error", err)
+		}
+	}
+}
+
+// spent lists the segments that nobody needs. The last one stays whatever it
+// holds: its name is what keeps segment numbers from coming back.
+func (s *Spool) spent() []*segment {
+	s.mu.Lock()
+	var candidates []*segment
+	if n := len(s.segments); n > 0 && !s.segments[n-1].fresh {
+		for _, g := range s.segments[:n-1] {
+			if g.f == nil {
+				candidates = append(candidates, g)
+			}
+		}
+	}
+	s.mu.Unlock()
+	return slices.DeleteFunc(candidates, func(g *segment) bool { return !s.acknowledged(g) })
+}
+
+// acknowledged reports whether every cursor is done with all of g. No lock is
+// held; g is not written any more.
+func (s *Spool) acknowledged(g *segment) bool {
+	s.mu.Lock()
+	from, to := g.start(), g.stop()
+	s.mu.Unlock()
+	for _, c := range s.cursors {
+		c.mu.Lock()
+		done := c.acked.covers(from, to)
+		c.mu.Unlock()
+		if !done {
+			return false
+		}
+	}
+	return true
+}
+
+// syncCursors makes all acknowledgements durable.
+func (s *Spool) syncCursors() bool {
+	for name, c := range s.cursors {
+		if err := c.persist(); err != nil {
+			s.log.Error("cannot persist a cursor: spent segments stay", "cursor", name, "error", err)
+			return false
+		}
+	}
+	return true
+}
+
+// forget takes a segment out of the queue.
+func (s *Spool) forget(g *segment) {
+	for _, c := range s.cursors {
+		c.mu.Lock()
+		delete(c.done, g.no)
+		c.mu.Unlock()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.segments = slices.DeleteFunc(s.segments, func(x *segment) bool { return x == g })
+	s.bytes -= g.size()
+	if g.damaged {
+		s.setAside++
+	}
+	if s.bytes < s.o.MaxBytes {
+		s.full.end(s)
+	}
+}
+
+// relieve gives up the active segment of a full spool when every cursor is done
+// with it, since only closed segments can be removed. On a full disk there may
+// be no room for its successor; then its own bytes make room.
+func (s *Spool) relieve() {
+	s.mu.Lock()
+	g := s.active
+	need := s.full.now && g != nil && g.records > 0 && g.synced == g.end
+	s.mu.Unlock()
+	if !need || len(s.cursors) == 0 || !s.acknowledged(g) || !s.syncCursors() {
+		return
+	}
+	s.mu.Lock()
+	if s.active == g && g.synced == g.end {
+		if err := s.rotate(); diskFull(err) && s.empty(g) {
+			s.active = nil // put tries again if this does not help
+			_ = s.rotate()
+		}
+	}
+	s.mu.Unlock()
+	_ = s.syncPass() // its error was noted
+}
+
+// empty drops the records of a spent segment, keeping its name. The
+// segment is not written any more. mu is held.
+func (s *Spool) empty(g *segment) bool {
+	if g.f.Truncate(segmentHead) != nil {
+		return false
+	}
+	s.bytes -= g.end - segmentHead
+	g.end, g.synced, g.records, g.syncedRecords = segmentHead, segmentHead, 0, 0
+	return true
+}
+
+// recover takes a segment that an earlier process left into the queue: cuts
+// the torn tail off, makes the rest durable and sees what is damaged.
+func (s *Spool) recover(sf segmentFile) error {
+	if sf.damaged {
+		s.setAside++
+		return nil
+	}
+	f, err := os.OpenFile(sf.path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		_ = f.Close()
+		return err
+	}
+	in := inspect(f, st.Size(), s.id, sf.no, sf.path, false)
+	g := in.segment
+	switch {
+	case in.foreign != "":
+		s.log.Error("segment is left alone", "segment", sf.path, "reason", in.foreign)
+		s.setAside++
+		return f.Close()
+	case in.blank:
+		if in.torn > 0 {
+			s.log.Warn("torn segment holds no record", "segment", sf.path, "bytes", in.torn)
+		}
+	case in.badHead || len(in.gaps) > 0:
+		g.damaged = true
+		s.log.Error("damaged segment: reading around the damage; the file will be kept",
+			"segment", sf.path, "records", g.records, "gaps", len(in.gaps), "header", !in.badHead)
+	}
+	if f != nil && !g.sealed {
+		if in.torn > 0 && !g.damaged {
+			s.log.Warn("torn tail cut off", "segment", sf.path, "bytes", in.torn, "records", g.records)
+		}
+		g.f = f
+		if err := s.finish(g, in.torn); err != nil {
+			_ = f.Close()
+			return err
+		}
+	} else if f != nil {
+		_ = f.Close()
+	}
+	s.segments = append(s.segments, g)
+	s.bytes += g.size()
+	return nil
+}
+
+// finish closes a segment that was being written when its process died. What it
+// holds may be in the page cache only, so it is synced before anyone sees it.
+func (s *Spool) finish(g *segment, torn int64) error {
+	if g.damaged { // keep every byte of it
+		if err := dataSync(g.f); err != nil {
+			return err
+		}
+		f := g.f
+		g.f = nil
+		return f.Close()
+	}
+	if torn > 0 {
+		if err := g.f.Truncate(g.end); err != nil {
+			return err
+		}
+	}
+	if err := s.sync(g.f); err != nil {
+		return err
+	}
+	if g.records > 0 {
+		if _, err := s.write(g.f, g.encodeSeal(), g.end); err == nil {
+			g.sealed = true
+		} else {
+			_ = g.f.Truncate(g.end)
+		}
+	}
+	f := g.f
+	g.f = nil
+	return f.Close()
+}
+
+// noteDamage sees to it that a segment found damaged is kept, and counts what
+// is lost.
+func (s *Spool) noteDamage(g *segment) {
+	s.mu.Lock()
+	if g.damaged {
+		s.mu.Unlock()
+		return
+	}
+	g.damaged = true
+	path, end := g.path, g.synced
+	s.mu.Unlock()
+	var n int64
+	if f, err := os.Open(path); err == nil {
+		sc := newScanner(f, g.seed, segmentHead, end)
+		for sc.next() {
+			n++
+		}
+		_ = f.Close()
+	}
+	s.mu.Lock()
+	lost := max(0, g.syncedRecords-n)
+	s.lost += lost
+	g.records -= lost
+	g.syncedRecords -= lost
+	s.mu.Unlock()
+	s.log.Error("damaged segment: reading around the damage; the file will be kept", "segment", path, "records", n, "lost", lost)
+}
