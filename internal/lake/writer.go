@@ -1,6 +1,8 @@
 package lake
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -291,4 +294,35 @@ func (w *Writer) Close() error {
 	w.maintain.Lock()
 	defer w.maintain.Unlock()
 	return w.unlock()
+}
+
+// WriteReplayed stores records whose positions lie among those of batches that
+// were written without them, such as dead letters sent again: each run of
+// neighbouring positions is filed under an id made from the spool's, and a row
+// that was replayed before is dropped. Otherwise it is as Write.
+func (w *Writer) WriteReplayed(spoolID string, from, to uint64, recs []record.Record) error {
+	sum := sha256.Sum256([]byte("replay of " + spoolID))
+	id := hex.EncodeToString(sum[:])[:idLen]
+	sorted := slices.Clone(recs)
+	slices.SortFunc(sorted, func(a, b record.Record) int { return strings.Compare(a.Position, b.Position) })
+	sorted = slices.CompactFunc(sorted, func(a, b record.Record) bool { return a.Position == b.Position })
+	for len(sorted) > 0 {
+		p, ok := parsePosition(sorted[0].Position)
+		if !ok || p < from || p >= to {
+			return fmt.Errorf("write to lake: replayed position %q is not in [%d, %d)", sorted[0].Position, from, to)
+		}
+		n := 1
+		for n < len(sorted) {
+			q, ok := parsePosition(sorted[n].Position)
+			if !ok || q != p+uint64(n) {
+				break
+			}
+			n++
+		}
+		if err := w.Write(id, p, p+uint64(n), sorted[:n]); err != nil {
+			return err
+		}
+		sorted = sorted[n:]
+	}
+	return nil
 }

@@ -1,0 +1,200 @@
+package ship
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// DeadLetter is one record a sink will never accept, as it stands in a
+// dead-letter file: one JSON object on one line.
+type DeadLetter struct {
+	Time     time.Time `json:"time"`     // when it was refused
+	Sink     string    `json:"sink"`     // which sink refused it
+	Reason   string    `json:"reason"`   // why
+	Position string    `json:"position"` // spool id, dash, 16 hex digits
+	Envelope []byte    `json:"envelope"` // what the spool held; base64 in the file
+}
+
+const (
+	letterSuffix = ".ndjson"
+	replaySuffix = ".replay" // a file Replay has taken; writers begin a new one
+	letterLock   = ".lock"
+)
+
+// deadLetters appends the letters of one sink to a file a day. Each append
+// opens and closes the file under the directory's lock: letters are rare, and
+// so a replay in another process can take files away at any time.
+type deadLetters struct{ dir, sink string }
+
+// write appends letters and syncs them. After an error some may be in the file.
+func (d *deadLetters) write(letters []DeadLetter) error {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	for _, l := range letters {
+		l.Reason = strings.ToValidUTF8(l.Reason, "\uFFFD")
+		if err := enc.Encode(l); err != nil {
+			return fmt.Errorf("encode dead letter: %w", err)
+		}
+	}
+	name := d.sink + "-" + letters[0].Time.UTC().Format("20060102") + letterSuffix
+	if err := appendFile(d.dir, name, buf.Bytes()); err != nil {
+		return fmt.Errorf("write dead letters: %w", err)
+	}
+	return nil
+}
+
+// appendFile appends whole lines to a file and syncs it and its name.
+func appendFile(dir, name string, lines []byte) (err error) {
+	unlock, err := lockLetters(dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	end, err := wholeLines(f)
+	if err != nil {
+		return err
+	}
+	if _, err := f.WriteAt(lines, end); err != nil {
+		f.Truncate(end)
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// wholeLines cuts a line that a crash left without its end, which was never
+// acknowledged, and returns the length of the rest.
+func wholeLines(f *os.File) (int64, error) {
+	end, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return 0, err
+	}
+	buf := make([]byte, 4096)
+	for at := end; at > 0; {
+		n := min(at, int64(len(buf)))
+		at -= n
+		if _, err := f.ReadAt(buf[:n], at); err != nil {
+			return 0, err
+		}
+		if i := bytes.LastIndexByte(buf[:n], '\n'); i >= 0 {
+			end = at + int64(i) + 1
+			return end, f.Truncate(end)
+		}
+	}
+	return 0, f.Truncate(0)
+}
+
+// lockLetters takes the lock of the directory, which it creates.
+func lockLetters(dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, letterLock), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+	}
+	return func() { f.Close() }, nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// ReadDeadLetters calls fn for every dead letter in dir, oldest file first,
+// until fn returns an error. A directory that does not exist holds none. A
+// line that is no dead letter is an error that names it; the others are still
+// read.
+func ReadDeadLetters(dir string, fn func(DeadLetter) error) error {
+	files, err := letterFiles(dir, letterSuffix, replaySuffix)
+	if err != nil {
+		return fmt.Errorf("read dead letters: %w", err)
+	}
+	var bad []error
+	for _, f := range files {
+		faults, err := readLetterFile(f, fn)
+		bad = append(bad, faults...)
+		if err != nil {
+			return errors.Join(append(bad, err)...)
+		}
+	}
+	return errors.Join(bad...)
+}
+
+// letterFiles lists the files with one of the suffixes, in order.
+func letterFiles(dir string, suffixes ...string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, e := range entries {
+		for _, s := range suffixes {
+			if strings.HasSuffix(e.Name(), s) {
+				files = append(files, filepath.Join(dir, e.Name()))
+			}
+		}
+	}
+	sort.Strings(files)
+	return files, nil
+}
+
+// readLetterFile calls fn for each letter of a file. faults are lines that
+// hold none; a last line without an end was never acknowledged and is passed
+// over.
+func readLetterFile(path string, fn func(DeadLetter) error) (faults []error, err error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // a replay took it
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read dead letters: %w", err)
+	}
+	defer f.Close()
+	r := bufio.NewReaderSize(f, 64<<10)
+	for n := 1; ; n++ {
+		line, err := r.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return faults, nil
+		}
+		if err != nil {
+			return faults, fmt.Errorf("read dead letters: %w", err)
+		}
+		var l DeadLetter
+		if err := json.Unmarshal(line, &l); err != nil || l.Position == "" {
+			faults = append(faults, fmt.Errorf("%s line %d is no dead letter", path, n))
+			continue
+		}
+		if err := fn(l); err != nil {
+			return faults, err
+		}
+	}
+}
