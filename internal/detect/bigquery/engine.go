@@ -43,10 +43,8 @@ func New(ctx context.Context, opt Options) (*Engine, error) {
 	// The client keeps its context for refreshing tokens, so it gets one that
 	// does not end with the call.
 	if e.client, err = bq.NewClient(context.WithoutCancel(ctx), opt.BillingProject, options...); err != nil {
-		if noCredentials(err) {
-			return nil, fmt.Errorf("open BigQuery for %s: %s: %w", table, credentialAdvice, err)
-		}
-		return nil, fmt.Errorf("open BigQuery for %s: %w", table, err)
+		// The client looks for credentials and does nothing else.
+		return nil, fmt.Errorf("open BigQuery for %s: %s: %w", table, credentialAdvice, err)
 	}
 	return e, nil
 }

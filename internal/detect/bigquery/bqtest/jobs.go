@@ -103,8 +103,8 @@ func (s *Server) start(q *request) (*job, *Failure) {
 		}
 		j.answer = a
 		s.seen = append(s.seen, q.seen())
-		if s.hang {
-			j.state = "RUNNING"
+		if s.hang || s.slow > 0 {
+			j.state, j.looks = "RUNNING", s.slow
 		}
 	}
 	if j.state == "DONE" {
@@ -114,6 +114,10 @@ func (s *Server) start(q *request) (*job, *Failure) {
 		s.jobs = map[string]*job{}
 	}
 	s.jobs[j.id] = j
+	if s.started != nil {
+		close(s.started)
+		s.started = nil
+	}
 	return j, nil
 }
 
@@ -143,6 +147,14 @@ func (s *Server) get(r *http.Request, id string) (any, *Failure) {
 	if f != nil {
 		return nil, f
 	}
+	s.mu.Lock()
+	if j.looks > 0 {
+		if j.looks--; j.looks == 0 {
+			j.state = "DONE"
+			close(j.done)
+		}
+	}
+	s.mu.Unlock()
 	return s.resource(j), nil
 }
 
@@ -184,7 +196,7 @@ func (s *Server) cancel(r *http.Request, id string) (any, *Failure) {
 	}
 	s.mu.Lock()
 	if j.state != "DONE" {
-		j.state, j.canceled = "DONE", true
+		j.state, j.canceled, j.looks = "DONE", true, 0
 		close(j.done)
 		if s.cancelled != nil {
 			s.cancelled <- j.id
@@ -200,7 +212,7 @@ func (s *Server) results(r *http.Request, id string) (any, *Failure) {
 	if f != nil {
 		return nil, f
 	}
-	if !j.wait(r) {
+	if !s.wait(r, j) {
 		return map[string]any{"kind": "bigquery#getQueryResultsResponse", "jobComplete": false, "jobReference": s.reference(j)}, nil
 	}
 	q := r.URL.Query()
@@ -217,7 +229,10 @@ func (s *Server) results(r *http.Request, id string) (any, *Failure) {
 
 // page is one page of a finished job's rows.
 func (s *Server) page(j *job, from, most int, micros bool) (any, *Failure) {
-	if f := j.failure(); f != nil {
+	s.mu.Lock()
+	f := j.failure()
+	s.mu.Unlock()
+	if f != nil {
 		return nil, f
 	}
 	rows, err := j.answer.wire(micros)
@@ -244,9 +259,15 @@ func (s *Server) page(j *job, from, most int, micros bool) (any, *Failure) {
 	return out, nil
 }
 
-// wait waits as long as the request allows, at most two seconds here (the
-// service waits ten), and reports whether the job is done.
-func (j *job) wait(r *http.Request) bool {
+// wait waits for a job, at most two seconds here (the service waits ten), and
+// reports whether it is done. A slow job is done for whoever waits.
+func (s *Server) wait(r *http.Request, j *job) bool {
+	s.mu.Lock()
+	if j.looks > 0 {
+		j.looks, j.state = 0, "DONE"
+		close(j.done)
+	}
+	s.mu.Unlock()
 	t := time.NewTimer(2 * time.Second)
 	defer t.Stop()
 	select {
@@ -287,7 +308,7 @@ func (s *Server) query(r *http.Request) (any, *Failure) {
 	if body.DryRun {
 		return map[string]any{"jobComplete": true, "totalBytesProcessed": strconv.FormatInt(s.bytes(), 10)}, nil
 	}
-	if !j.wait(r) {
+	if !s.wait(r, j) {
 		return map[string]any{"jobComplete": false, "jobReference": s.reference(j)}, nil
 	}
 	return s.page(j, 0, -1, body.FormatOptions.UseInt64Timestamp)

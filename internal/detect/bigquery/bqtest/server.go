@@ -37,11 +37,13 @@ type Server struct {
 	mu    sync.Mutex
 	fails map[Call][]Failure
 	hang  bool
+	slow  int
 	jobs  map[string]*job
 	seen  []Query
 	calls map[Call]int
 
 	cancelled chan string
+	started   chan struct{}
 }
 
 // Query is a query the server accepted, for tests to look at.
@@ -63,6 +65,7 @@ type job struct {
 	answer   Answer
 	fail     *Failure
 	canceled bool
+	looks    int // at the status until the job is done
 	done     chan struct{}
 }
 
@@ -108,6 +111,29 @@ func (s *Server) Hang() <-chan string {
 	s.hang = true
 	s.cancelled = make(chan string, 16)
 	return s.cancelled
+}
+
+// Slow leaves the jobs that start from now on running for so many looks at
+// their status.
+func (s *Server) Slow(looks int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.slow = looks
+}
+
+// Started gives a channel that is closed when the next job has been taken up.
+func (s *Server) Started() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.started = make(chan struct{})
+	return s.started
+}
+
+// Jobs returns how many jobs were taken up, failed ones included, dry runs not.
+func (s *Server) Jobs() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.jobs)
 }
 
 // Queries returns the queries that were accepted, dry runs included.

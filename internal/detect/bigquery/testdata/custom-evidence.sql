@@ -75,8 +75,8 @@ hits AS (
 ),
 wanted AS (
   SELECT h.*
-  FROM hits h JOIN UNNEST(@keys) w
-    ON w.rule = h.rule AND w.trust = h.trust AND w.key = h.k
+  FROM hits h JOIN (SELECT id, CAST(@wanted_from[OFFSET(place)] AS INT64) AS from_us FROM UNNEST(@wanted) id WITH OFFSET place) w
+    ON w.id = CAST(h.rule AS STRING) || '/' || CAST(h.trust AS STRING) || '/' || h.k
 ),
 told AS (
   SELECT rule, trust, k, about,

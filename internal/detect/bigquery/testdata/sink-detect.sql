@@ -70,8 +70,8 @@ hits AS (
 ),
 watched AS (
   SELECT h.*, p.from_us AS from_us
-  FROM hits h LEFT JOIN UNNEST(@present) p ON p.rule = h.rule AND p.key = h.k
-  WHERE h.rule < 0 OR NOT f_blocked OR p.key IS NOT NULL
+  FROM hits h LEFT JOIN (SELECT id, CAST(@present_from[OFFSET(place)] AS INT64) AS from_us FROM UNNEST(@present) id WITH OFFSET place) p ON p.id = CAST(h.rule AS STRING) || '/' || CAST(h.trust AS STRING) || '/' || h.k
+  WHERE h.rule < 0 OR NOT f_blocked OR p.id IS NOT NULL
 ),
 parts AS (
   SELECT rule, trust, k, minute, path, address, ja4,
@@ -145,14 +145,14 @@ scored AS (
     (ln_requests - med) / CASE WHEN scale > 1e-1 THEN scale ELSE 1e-1 END AS score
   FROM scaled
 ),
-judged AS (
+unpacked AS (
   SELECT t.rule AS rule,
     t.trust AS trust,
     t.requests AS requests,
     t.share AS share,
     t.score AS score,
     t.population AS population,
-    t.requests = t.least AS least_row,
+    t.requests = t.least AND m.k = '' AS tells,
     t.h_rows AS h_rows,
     t.h_newest_us AS h_newest_us,
     t.h_trusted AS h_trusted,
@@ -163,27 +163,31 @@ judged AS (
     t.h_ahead AS h_ahead,
     t.h_ok_requests AS h_ok_requests,
     t.h_ok_addresses AS h_ok_addresses,
-    COALESCE(m.k, '') AS k,
-    COALESCE(m.peak, 0) AS peak,
-    COALESCE(m.ok, 0) AS ok,
-    COALESCE(m.errors, 0) AS errors,
-    COALESCE(m.distinct_paths, 0) AS distinct_paths,
-    COALESCE(m.addresses, 0) AS addresses,
-    COALESCE(m.ok_addresses, 0) AS ok_addresses,
-    COALESCE(m.ja4s, 0) AS ja4s,
-    COALESCE(m.first_us, 0) AS first_us,
-    COALESCE(m.last_us, 0) AS last_us,
-    COALESCE(m.after_n, 0) AS after_n,
-    COALESCE(m.after_refused, 0) AS after_refused,
-    COALESCE(m.after_last_us, 0) AS after_last_us,
-    CASE WHEN m.k IS NOT NULL AND t.requests > 0 AND CASE t.rule
-    WHEN 0 THEN (t.requests >= 1000 AND t.score > 3.5e+00)
-    WHEN 1 THEN t.requests >= 60
+    m.k AS k,
+    m.peak AS peak,
+    m.ok AS ok,
+    m.errors AS errors,
+    m.distinct_paths AS distinct_paths,
+    m.addresses AS addresses,
+    m.ok_addresses AS ok_addresses,
+    m.ja4s AS ja4s,
+    m.first_us AS first_us,
+    m.last_us AS last_us,
+    m.after_n AS after_n,
+    m.after_refused AS after_refused,
+    m.after_last_us AS after_last_us
+  FROM scored t CROSS JOIN UNNEST(ARRAY_CONCAT(
+    [STRUCT('' AS k, 0 AS peak, 0 AS ok, 0 AS errors, 0 AS distinct_paths, 0 AS addresses, 0 AS ok_addresses, 0 AS ja4s, 0 AS first_us, 0 AS last_us, 0 AS after_n, 0 AS after_refused, 0 AS after_last_us)], IFNULL(t.riders, []))) m
+),
+judged AS (
+  SELECT *, CASE WHEN k <> '' AND requests > 0 AND CASE rule
+    WHEN 0 THEN (requests >= 1000 AND score > 3.5e+00)
+    WHEN 1 THEN requests >= 60
     ELSE FALSE END
     THEN 1 ELSE 0 END AS met
-  FROM scored t LEFT JOIN UNNEST(t.riders) m
+  FROM unpacked
 )
 SELECT rule, trust, k, met, requests, peak, ok, errors, distinct_paths, addresses, ok_addresses, ja4s, share, score, first_us, last_us, population, after_n, after_refused, after_last_us, h_rows, h_newest_us, h_trusted, h_no_address, h_no_first_hop, h_shield, h_received, h_ahead, h_ok_requests, h_ok_addresses
 FROM judged
-WHERE met = 1 OR after_n > 0 OR least_row
+WHERE met = 1 OR after_n > 0 OR tells
 ORDER BY rule, trust, requests DESC, k
