@@ -1,0 +1,108 @@
+package acl
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Limits are the guard's limits. Zero values are the defaults of the table below; a negative value switches a limit off.
+//
+//	name             what is measured                                              limit        when it fails
+//	clock-skew       our clock against Fastly's Date header, seconds               2 min        nothing is written
+//	ahead            share of trusted rows over 2 min ahead of our clock           1 %          nothing is written
+//	stale-data       age of the newest row before T, seconds                       10 min       no blocks
+//	no-data          rows in the longest window                                    at least 1   no blocks
+//	no-address       share of request rows without a client address                5 %          no blocks
+//	loss             share of lines lost between Fastly and the store              5 %          no blocks by share, score or ratio
+//	volume           rows against the usual number                                 half         no blocks by share, score or ratio
+//	too-many-blocks  new blocks of one run                                         100          the most harmful are written
+//	collateral       successful distinct addresses hit, of all such                1 %, or 10   no new blocks of the rules that hit most
+//	allow-releases   blocks released because of the allowlist, of ours             20 %, or 10  none of these releases
+//	never-block      a block that overlaps the never-block set                     0            that block
+//	allowlisted      a block that overlaps the allowlist                           0            that block
+//	width            prefix length of a block                                      /24, /48     that block
+//
+// clock-skew and ahead judge all changes; the others leave releases and exemptions alone, but for allow-releases. The last
+// three cannot be lifted.
+type Limits struct {
+	MaxWidth4, MaxWidth6 int           // 24, 48
+	Stale                time.Duration // 10 min
+	Loss                 float64       // 0.05
+	NewBlocks            int           // 100
+	Collateral           float64       // 0.01 of successful distinct addresses, at least 10
+	AllowReleases        float64       // 0.20 of ours, at least 10
+	ClockSkew            time.Duration // 2 min
+	Ahead                float64       // 0.01 of trusted rows
+	NoAddress            float64       // 0.05 of request rows
+	Volume               float64       // 0.5 of the usual rows
+}
+
+// The names of limits: in Verdict, as codes of refusals, and what an override names.
+const (
+	LimitClockSkew     = "clock-skew"
+	LimitAhead         = "ahead"
+	LimitStale         = "stale-data"
+	LimitNoData        = "no-data"
+	LimitNoAddress     = "no-address"
+	LimitLoss          = "loss"
+	LimitVolume        = "volume"
+	LimitNewBlocks     = "too-many-blocks"
+	LimitCollateral    = "collateral"
+	LimitAllowReleases = "allow-releases"
+	LimitNeverBlock    = "never-block"
+	LimitAllowlisted   = "allowlisted"
+	LimitWidth         = "width"
+)
+
+// atLeast is what a limit given as a share always allows: in a small shop one address is more than 1 %.
+const atLeast = 10
+
+// LimitNames are the names of the limits that an override can lift.
+func LimitNames() []string {
+	return []string{LimitClockSkew, LimitAhead, LimitStale, LimitNoData, LimitNoAddress, LimitLoss, LimitVolume, LimitNewBlocks, LimitCollateral, LimitAllowReleases}
+}
+
+// CheckOverride says why name cannot be lifted, or nil. The empty name lifts nothing.
+func CheckOverride(name string) error {
+	switch {
+	case name == "" || slices.Contains(LimitNames(), name):
+		return nil
+	case name == LimitNeverBlock || name == LimitWidth || name == LimitAllowlisted:
+		return fmt.Errorf("limit %s cannot be lifted", name)
+	}
+	return fmt.Errorf("there is no limit %q; one of %s can be lifted", name, strings.Join(LimitNames(), ", "))
+}
+
+// filled gives l with its defaults.
+func (l Limits) filled() Limits {
+	num := func(p *float64, def float64) {
+		if *p == 0 {
+			*p = def
+		}
+	}
+	dur := func(p *time.Duration, def time.Duration) {
+		if *p == 0 {
+			*p = def
+		}
+	}
+	if l.MaxWidth4 <= 0 {
+		l.MaxWidth4 = 24
+	}
+	if l.MaxWidth6 <= 0 {
+		l.MaxWidth6 = 48
+	}
+	if l.NewBlocks == 0 {
+		l.NewBlocks = 100
+	}
+	dur(&l.Stale, 10*time.Minute)
+	dur(&l.ClockSkew, 2*time.Minute)
+	num(&l.Loss, 0.05)
+	num(&l.Collateral, 0.01)
+	num(&l.AllowReleases, 0.20)
+	num(&l.Ahead, 0.01)
+	num(&l.NoAddress, 0.05)
+	num(&l.Volume, 0.5)
+	return l
+}
