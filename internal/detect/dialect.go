@@ -45,17 +45,16 @@ type Statement struct {
 // Param is a named parameter; in the text it is @name (BigQuery) or $name (DuckDB).
 type Param struct {
 	Name  string
-	Value any // string, int64, time.Time, or []KeyParam
+	Value any // string, int64, time.Time; []string for BigQuery, []KeyParam for DuckDB
 }
 
-// KeyParam is an element of an array parameter: a key of a rule. BigQuery takes
-// it as ARRAY<STRUCT<rule INT64, trust INT64, key STRING, from_us INT64>>,
-// DuckDB as the JSON text of the same.
+// KeyParam is an element of DuckDB's array parameter, which is bound as the
+// JSON text of the array. BigQuery gets the same in two arrays of texts.
 type KeyParam struct {
-	Rule   int64  `bigquery:"rule" json:"rule"`
-	Trust  int64  `bigquery:"trust" json:"trust"`
-	Key    string `bigquery:"key" json:"key"`
-	FromUs int64  `bigquery:"from_us" json:"from_us"` // unix microseconds
+	Rule   int64  `json:"rule"`
+	Trust  int64  `json:"trust"`
+	Key    string `json:"key"`
+	FromUs int64  `json:"from_us"` // unix microseconds
 }
 
 // dialect holds what differs between the two; everything else is written so
@@ -69,7 +68,6 @@ type dialect struct {
 	div    func(a, b string) string
 	search string // RE2 search of (text, pattern)
 	bigint func(string) string
-	unnest func(param string) string // an array parameter of KeyParam as a FROM item
 }
 
 var dialects = [...]dialect{
@@ -80,9 +78,6 @@ var dialects = [...]dialect{
 		div:    func(a, b string) string { return "(" + a + ") // " + b },
 		search: "regexp_matches",                                             // the operator ~ would match the whole text
 		bigint: func(x string) string { return "CAST(" + x + " AS BIGINT)" }, // SUM of BIGINT is HUGEINT
-		unnest: func(p string) string {
-			return `(SELECT UNNEST(from_json(` + p + `, '[{"rule":"BIGINT","trust":"BIGINT","key":"VARCHAR","from_us":"BIGINT"}]'), recursive := true))`
-		},
 	},
 	BigQuery: {
 		param:  "@",
@@ -91,7 +86,6 @@ var dialects = [...]dialect{
 		div:    func(a, b string) string { return "DIV(" + a + ", " + b + ")" },
 		search: "REGEXP_CONTAINS",
 		bigint: func(x string) string { return x },
-		unnest: func(p string) string { return "UNNEST(" + p + ")" },
 	},
 }
 

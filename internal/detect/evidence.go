@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -77,7 +78,7 @@ func (s *Set) EvidenceSQL(d Dialect, src Source, q Query, offenders []Offender) 
 	steps = append(steps,
 		cte{"hits", fmt.Sprintf("SELECT s.*, r.id AS rule, %s AS k\nFROM src s CROSS JOIN %s\n"+
 			"WHERE (s.mask >> r.id) & 1 = 1 AND s.age < r.win AND NOT s.f_blocked AND %s <> ''", key, rules, key)},
-		cte{"wanted", fmt.Sprintf("SELECT h.*\nFROM hits h JOIN %s w\n  ON w.rule = h.rule AND w.trust = h.trust AND w.key = h.k", sc.unnest(sc.named("keys", keys)))},
+		cte{"wanted", fmt.Sprintf("SELECT h.*\nFROM hits h JOIN %s w\n  ON %s", sc.keyTable("wanted", keys), sc.sameKey("w", "h"))},
 		cte{"told", "SELECT rule, trust, k, about,\n  " + sc.evidenceValue() + " AS v\nFROM wanted CROSS JOIN " + kinds},
 		cte{"counted", "SELECT rule, trust, k, about, v, COUNT(*) AS n\nFROM told\n" +
 			fmt.Sprintf("WHERE NOT (about IN (%d, %d) AND v IN ('', '0'))\nGROUP BY rule, trust, k, about, v", aboutCountry, aboutASN)},
@@ -93,18 +94,18 @@ func (s *Set) EvidenceSQL(d Dialect, src Source, q Query, offenders []Offender) 
 	return Statement{SQL: with(steps, last), Params: sc.params}, nil
 }
 
-func evidenceKeys(s *Set, offenders []Offender) ([]KeyParam, error) {
+func evidenceKeys(s *Set, offenders []Offender) ([]keyRef, error) {
 	if len(offenders) == 0 {
-		return nil, fmt.Errorf("compiling evidence query: there are no offenders")
+		return nil, errors.New("compiling evidence query: there are no offenders")
 	}
-	seen := map[KeyParam]bool{}
-	var keys []KeyParam
+	seen := map[keyRef]bool{}
+	var keys []keyRef
 	for _, o := range offenders[:min(len(offenders), MaxEvidence)] {
 		i, ok := s.byName[o.Rule]
 		if !ok {
 			return nil, fmt.Errorf("compiling evidence query: offender %s is of rule %q, which is not in the set", o.Key, o.Rule)
 		}
-		k := KeyParam{Rule: int64(i), Trust: o.Trust.code(), Key: o.Key}
+		k := keyRef{rule: int64(i), trust: o.Trust.code(), key: o.Key}
 		if !seen[k] {
 			seen[k] = true
 			keys = append(keys, k)
@@ -114,7 +115,7 @@ func evidenceKeys(s *Set, offenders []Offender) ([]KeyParam, error) {
 }
 
 func (s *scan) evidenceValue() string {
-	cut := func(x string) string { return fmt.Sprintf("SUBSTR(%s, 1, %d)", x, evidenceCut) }
+	cut := func(x string) string { return fmt.Sprintf("LEFT(%s, %d)", x, evidenceCut) }
 	text := func(x string) string { return "CAST(" + x + " AS " + s.str + ")" }
 	return fmt.Sprintf("CASE about WHEN %d THEN %s WHEN %d THEN %s WHEN %d THEN %s WHEN %d THEN %s WHEN %d THEN %s\n"+
 		"    ELSE LPAD(%s, %d, '0') || ' ' || %s || ' ' || %s || ' ' || %s END",

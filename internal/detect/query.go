@@ -60,13 +60,6 @@ type Present struct {
 	From time.Time
 }
 
-// keyRef names a key of a rule in an array parameter.
-type keyRef struct {
-	rule, trust int64
-	key         string
-	fromUs      int64
-}
-
 // presentRefs are the present entries of known rules, each key of a rule once,
 // in order of their first appearance.
 func (q Query) presentRefs() []keyRef {

@@ -18,17 +18,17 @@ func (s *scan) chain(steps []cte) ([]cte, string) {
 	hits := "hits"
 	if len(present) > 0 {
 		steps = append(steps, cte{"watched", "SELECT h.*, p.from_us AS from_us\n" +
-			"FROM hits h LEFT JOIN " + s.unnest(s.named("present", keyParams(present))) + " p ON p.rule = h.rule AND p.key = h.k\n" +
-			"WHERE h.rule < 0 OR NOT f_blocked OR p.key IS NOT NULL"})
+			"FROM hits h LEFT JOIN " + s.keyTable("present", present) + " p ON " + s.sameKey("p", "h") + "\n" +
+			"WHERE h.rule < 0 OR NOT f_blocked OR p.id IS NOT NULL"})
 		hits = "watched"
 	}
 	steps = append(steps, s.chainParts(hits, len(present) > 0),
 		cte{"minutes", "SELECT *, SUM(n) OVER (PARTITION BY rule, trust, k, minute) AS per_minute\nFROM parts"},
 		s.chainKeys(), s.chainTally())
 	steps = append(steps, s.scoring()...)
-	steps = append(steps, s.chainJudged())
+	steps = append(steps, s.chainJudged()...)
 	return steps, "SELECT " + strings.Join(Columns(), ", ") + "\nFROM judged\n" +
-		"WHERE met = 1 OR after_n > 0 OR least_row\nORDER BY rule, trust, requests DESC, k"
+		"WHERE met = 1 OR after_n > 0 OR tells\nORDER BY rule, trust, requests DESC, k"
 }
 
 func (s *scan) chainHits(present bool) cte {
@@ -119,32 +119,28 @@ func (s *scan) chainTally() cte {
 }
 
 // chainJudged takes the keys out of the histogram again and applies each
-// rule's when. A histogram row without keys stays, for its population.
-func (s *scan) chainJudged() cte {
+// rule's when. Before them every histogram row gets one key ” of its own,
+// which can be no offender and carries population and health.
+func (s *scan) chainJudged() []cte {
+	zero := make([]string, len(carriedKey))
 	given := []string{"t.rule AS rule", "t.trust AS trust", "t.requests AS requests", "t.share AS share", "t.score AS score",
-		"t.population AS population", "t.requests = t.least AS least_row"}
+		"t.population AS population", "t.requests = t.least AND m.k = '' AS tells"}
 	for _, c := range detectColumns {
 		if strings.HasPrefix(c.name, "h_") {
 			given = append(given, "t."+c.name+" AS "+c.name)
 		}
 	}
-	for _, c := range carriedKey {
-		zero := "0"
+	for i, c := range carriedKey {
+		zero[i] = "0 AS " + c
 		if c == "k" {
-			zero = "''"
+			zero[i] = "'' AS k"
 		}
-		given = append(given, "COALESCE(m."+c+", "+zero+") AS "+c)
+		given = append(given, "m."+c+" AS "+c)
 	}
-	when := func(n int) string {
-		switch measure(n) {
-		case mRequests, mShare, mScore:
-			return "t." + whenColumn(n)
-		case mErrorShare:
-			return "COALESCE(m.errors / NULLIF(t.requests, 0), 0)"
-		}
-		return "m." + whenColumn(n)
+	return []cte{
+		{"unpacked", "SELECT " + strings.Join(given, ",\n  ") + "\nFROM scored t CROSS JOIN UNNEST(ARRAY_CONCAT(\n  [STRUCT(" +
+			strings.Join(zero, ", ") + ")], IFNULL(t.riders, []))) m"},
+		{"judged", "SELECT *, CASE WHEN k <> '' AND requests > 0 AND " +
+			s.perRule("rule", whenColumn, func(c compiled) cond { return c.norm }) + "\n  THEN 1 ELSE 0 END AS met\nFROM unpacked"},
 	}
-	return cte{"judged", "SELECT " + strings.Join(given, ",\n  ") + ",\n" +
-		"  CASE WHEN m.k IS NOT NULL AND t.requests > 0 AND " + s.perRule("t.rule", when, func(c compiled) cond { return c.norm }) +
-		"\n  THEN 1 ELSE 0 END AS met\nFROM scored t LEFT JOIN UNNEST(t.riders) m"}
 }

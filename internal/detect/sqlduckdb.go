@@ -73,13 +73,5 @@ func (s *scan) after(key string, refs []keyRef) string {
 	return "SELECT " + s.list(map[string]string{"rule": "r.id", "k": "p.key", "after_n": "COUNT(*)",
 		"after_refused": countIf("s.f_blocked"), "after_last_us": "MAX(us)"}) +
 		fmt.Sprintf("\nFROM src s, rules r, %s p\nWHERE (s.mask >> r.id) & 1 = 1 AND s.age < r.win AND s.trust = 0\n"+
-			"  AND p.rule = r.id AND p.key = %s AND us >= p.from_us\nGROUP BY r.id, p.key", s.unnest(s.named("present", keyParams(refs))), key)
-}
-
-func keyParams(refs []keyRef) []KeyParam {
-	out := make([]KeyParam, len(refs))
-	for i, r := range refs {
-		out[i] = KeyParam{Rule: r.rule, Trust: r.trust, Key: r.key, FromUs: r.fromUs}
-	}
-	return out
+			"  AND p.rule = r.id AND p.key = %s AND us >= p.from_us\nGROUP BY r.id, p.key", s.keyTable("present", refs), key)
 }
