@@ -66,6 +66,21 @@ func sinkColumns() map[record.Field]column {
 	return m
 }
 
+// originalTime is the column of an event time that Cloud Logging would not have
+// kept, so that the row's timestamp is that of its arrival instead. It exists
+// once an entry had one.
+const originalTime = "jsonPayload.original_timestamp"
+
+// timeSource is the SQL of a sink's time_source: a row whose timestamp is not
+// its event time is one whose time is only when it was received, or a spool
+// replayed after an age would count as the traffic of now.
+func timeSource(s *schema) (sql string, ok bool) {
+	if s == nil || !s.has(originalTime) || !s.has("jsonPayload.time_source") {
+		return "", false
+	}
+	return "CASE WHEN " + originalTime + " IS NULL THEN jsonPayload.time_source ELSE " + quote(record.TimeReceived) + " END", true
+}
+
 // fastlyColumns: the columns are named and typed as the fields. Only Fastly's
 // service account may write the table, so every row counts as authenticated; no
 // ingest stood between, so what ingest would have said is said here.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 
 	bq "cloud.google.com/go/bigquery"
@@ -27,17 +28,21 @@ type Engine struct {
 
 var _ detect.Engine = (*Engine)(nil)
 
-// New returns an engine for one table. It makes no call: a table that does not
+// Open returns an engine for one table. It makes no call: a table that does not
 // exist or may not be read shows with the first query. ctx bounds only the look
 // for credentials.
-func New(ctx context.Context, opt Options) (*Engine, error) {
+func Open(ctx context.Context, opt Options) (*Engine, error) {
 	table, err := opt.validate()
 	if err != nil {
 		return nil, err
 	}
 	e := &Engine{opt: opt, table: table, log: opt.Logger}
 	options := opt.ClientOptions
-	if opt.Endpoint != "" {
+	switch {
+	case strings.HasPrefix(opt.Endpoint, "http://"):
+		// A stand-in or an emulator. A token does not travel in the clear.
+		options = []option.ClientOption{option.WithEndpoint(opt.Endpoint), option.WithoutAuthentication()}
+	case opt.Endpoint != "":
 		options = append([]option.ClientOption{option.WithEndpoint(opt.Endpoint)}, options...)
 	}
 	// The client keeps its context for refreshing tokens, so it gets one that

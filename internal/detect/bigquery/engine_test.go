@@ -3,7 +3,9 @@ package bigquery_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"slices"
@@ -55,7 +57,7 @@ func open(t *testing.T, change func(*bqtest.Server, *bigquery.Options)) (*bqtest
 	if opt.Endpoint == "" {
 		opt.Endpoint = h.URL
 	}
-	e, err := bigquery.New(t.Context(), opt)
+	e, err := bigquery.Open(t.Context(), opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,6 +281,49 @@ func TestASinkColumnThatIsNotThereYetIsEmptyAndMentionedOnce(t *testing.T) {
 	}
 	if text := s.Queries()[2].Text; !strings.Contains(text, "jsonPayload.ja4") {
 		t.Error("a column that came later is not read")
+	}
+}
+
+func TestARowWithAMovedTimestampCountsAsReceived(t *testing.T) {
+	s, e := open(t, func(s *bqtest.Server, _ *bigquery.Options) { s.Schema = sinkSchema() })
+	ask := func() string {
+		if _, err := e.Detect(t.Context(), question(t)); err != nil {
+			t.Fatal(err)
+		}
+		q := s.Queries()
+		return q[len(q)-1].Text
+	}
+	const moved = "CASE WHEN jsonPayload.original_timestamp IS NULL THEN jsonPayload.time_source ELSE 'received' END"
+	if strings.Contains(ask(), "original_timestamp") {
+		t.Error("a column is read that no entry has had")
+	}
+	s.Schema[2].Fields = append(s.Schema[2].Fields, bqtest.Column{Name: "original_timestamp", Type: "STRING"})
+	if text := ask(); !strings.Contains(text, moved) {
+		t.Errorf("rows that were moved count at the time they were moved to:\n%s", text)
+	}
+}
+
+func TestNoTokenTravelsInTheClear(t *testing.T) {
+	var sent []string
+	s := &bqtest.Server{Table: "p.d.t", Answers: answers()}
+	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent = append(sent, fmt.Sprint(r.URL, r.Header))
+		s.ServeHTTP(w, r)
+	}))
+	defer h.Close()
+	e, err := bigquery.Open(t.Context(), bigquery.Options{Table: "p.d.t", Location: "EU", Endpoint: h.URL,
+		ClientOptions: []option.ClientOption{option.WithAPIKey("hunter2")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if _, err := e.Detect(t.Context(), question(t)); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range sent {
+		if strings.Contains(a, "hunter2") || strings.Contains(a, "Authorization") {
+			t.Error(a)
+		}
 	}
 }
 

@@ -161,7 +161,7 @@ func (p place) adviseMissing(message string) (where, do string) {
 	case Sink:
 		do += " (the Log Router names it after the log id and creates it with the first entry; use_partitioned_tables must be set)"
 	case Fastly:
-		do += " (Fastly creates no table; make it with the schema in deploy)"
+		do += " (Fastly creates no table; make one partitioned by hour on timestamp and clustered by client_ip, with columns named as the log format's fields)"
 	}
 	return p.table.String(), do
 }
@@ -185,7 +185,7 @@ func (p place) adviseQuery(message string) (where, do string) {
 		return table, "the table is partitioned on " + m[1] + " and refuses queries that do not bound it; partition it on the event time, or map timestamp to that column"
 	}
 	if strings.Contains(message, "No matching signature") {
-		return table, "a column has another type than table kind " + string(p.kind) + " expects; compare the table with the schema in deploy, or correct the column mapping"
+		return table, "a column has another type than table kind " + string(p.kind) + " expects; give the column the type of the record's field, or correct the column mapping"
 	}
 	if strings.Contains(message, "location") {
 		return table, "refused for its location; set --location to the place where dataset " + p.table.dataset() + " lies"

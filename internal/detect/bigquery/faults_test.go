@@ -127,7 +127,7 @@ func TestAMissingTableIsNamedForItsKind(t *testing.T) {
 	s, e := open(t, func(_ *bqtest.Server, o *bigquery.Options) { o.Kind = bigquery.Fastly })
 	s.Fail(bqtest.JobRun, bqtest.TableNotFound(tableID, "EU"))
 	_, err := e.Detect(t.Context(), question(t))
-	if err == nil || !strings.Contains(err.Error(), "Fastly creates no table; make it with the schema in deploy") {
+	if err == nil || !strings.Contains(err.Error(), "Fastly creates no table; make one partitioned by hour on timestamp") {
 		t.Error(err)
 	}
 }
@@ -144,12 +144,12 @@ func TestAnUnreachableEndpointIsNamed(t *testing.T) {
 
 func TestBrokenCredentialsAreSeenAtTheStart(t *testing.T) {
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", filepath.Join(t.TempDir(), "none.json"))
-	_, err := bigquery.New(t.Context(), bigquery.Options{Table: "p.d.t"})
+	_, err := bigquery.Open(t.Context(), bigquery.Options{Table: "p.d.t"})
 	if err == nil || !strings.Contains(err.Error(), "open BigQuery for p.d.t: no usable Google credentials") {
 		t.Error(err)
 	}
 	const secret = "-----BEGIN PRIVATE KEY-----hunter2"
-	_, err = bigquery.New(t.Context(), bigquery.Options{Table: "p.d.t", ClientOptions: []option.ClientOption{
+	_, err = bigquery.Open(t.Context(), bigquery.Options{Table: "p.d.t", ClientOptions: []option.ClientOption{
 		option.WithAuthCredentialsJSON(option.ServiceAccount, []byte(`{"type":"service_account","private_key":"`+secret+`"`))}})
 	if err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("error %v is none, or holds the key", err)

@@ -54,6 +54,7 @@ func (e *Engine) ask(ctx context.Context, q question) (answer, error) {
 	for n := 1; ; n++ {
 		ans, err = e.attempt(ctx, q, location)
 		if err == nil {
+			e.log.DebugContext(ctx, "query done", "query", q.name, "dry_run", q.dryRun, "rows", len(ans.rows), "bytes", ans.bytes)
 			return ans, nil
 		}
 		var failed *jobFailure

@@ -35,11 +35,16 @@ type Options struct {
 	// Location is where the dataset lies, such as EU or europe-west4. Empty asks
 	// the table.
 	Location string
-	Endpoint string // base URL of the API; empty means Google's
+
+	// Endpoint is the base URL of the API; empty means Google's. To one of
+	// http:// no credentials are sent, and ClientOptions are not used.
+	Endpoint string
 
 	// Columns maps record fields to columns, for Custom only. A column is a
 	// name or a dotted path into a record ("http.status"); a value that begins
-	// with = is a constant text ("=token").
+	// with = is a constant text ("=SVC1"). Without sender and address_source its
+	// rows are not trusted; a constant there ("=token", "=edge") is the
+	// operator's word for all of them.
 	Columns map[string]string
 
 	MaxBytes int64 // most bytes a query may be billed for; 0 means DefaultMaxBytes

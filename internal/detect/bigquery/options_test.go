@@ -89,7 +89,7 @@ func TestOptionsSayWhatIsWrong(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			c.opt.Table = "p.d.t"
 			c.opt.ClientOptions = []option.ClientOption{option.WithoutAuthentication()}
-			e, err := bigquery.New(t.Context(), c.opt)
+			e, err := bigquery.Open(t.Context(), c.opt)
 			if c.fault == "" {
 				if err != nil {
 					t.Fatal(err)
@@ -108,7 +108,7 @@ func TestOptionsSayWhatIsWrong(t *testing.T) {
 }
 
 func TestAllProblemsAreReportedAtOnce(t *testing.T) {
-	_, err := bigquery.New(t.Context(), bigquery.Options{Table: "nope", Kind: "odd", Location: "!", MaxBytes: 1})
+	_, err := bigquery.Open(t.Context(), bigquery.Options{Table: "nope", Kind: "odd", Location: "!", MaxBytes: 1})
 	for _, s := range []string{`table "nope"`, `kind "odd"`, `location "!"`, "max bytes 1"} {
 		if err == nil || !strings.Contains(err.Error(), s) {
 			t.Errorf("error does not mention %s: %v", s, err)

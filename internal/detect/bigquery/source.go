@@ -111,7 +111,14 @@ func (s *source) from(need record.Set) string {
 }
 
 // expr is a field's SQL over the table's own columns.
-func (s *source) expr(f record.Field) string { return s.cols[f].expr(f, s.schema) }
+func (s *source) expr(f record.Field) string {
+	if s.kind == Sink && f == record.TimeSource {
+		if sql, ok := timeSource(s.schema); ok {
+			return sql
+		}
+	}
+	return s.cols[f].expr(f, s.schema)
+}
 
 // rows is the scan of a table that has each row once.
 func (s *source) rows(fields []record.Field, more string) string {

@@ -90,8 +90,8 @@ wanted AS (
 ),
 told AS (
   SELECT rule, trust, k, about,
-    CASE about WHEN 0 THEN SUBSTR(f_path, 1, 256) WHEN 1 THEN SUBSTR(f_user_agent, 1, 256) WHEN 2 THEN CAST(f_status AS STRING) WHEN 3 THEN SUBSTR(f_client_country, 1, 256) WHEN 4 THEN CAST(f_client_asn AS STRING)
-      ELSE LPAD(CAST(us AS STRING), 20, '0') || ' ' || SUBSTR(f_method, 1, 256) || ' ' || SUBSTR(f_path, 1, 256) || ' ' || CAST(f_status AS STRING) END AS v
+    CASE about WHEN 0 THEN LEFT(f_path, 256) WHEN 1 THEN LEFT(f_user_agent, 256) WHEN 2 THEN CAST(f_status AS STRING) WHEN 3 THEN LEFT(f_client_country, 256) WHEN 4 THEN CAST(f_client_asn AS STRING)
+      ELSE LPAD(CAST(us AS STRING), 20, '0') || ' ' || LEFT(f_method, 256) || ' ' || LEFT(f_path, 256) || ' ' || CAST(f_status AS STRING) END AS v
   FROM wanted CROSS JOIN UNNEST([0, 1, 2, 3, 4, 5]) about
 ),
 counted AS (
