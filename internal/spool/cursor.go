@@ -143,8 +143,8 @@ func countDone(acked ranges, segments []*segment) (map[uint32]int64, error) {
 // What comes first: batches that were given back, whole, whatever maxBytes
 // says; then live records, which this process appended, when they are due;
 // then the backlog, oldest first and without waiting, so that it fills the time
-// in which live records gather. A cursor that falls more than [lagSegments]
-// segments and [lagAge] behind lets what it missed become backlog.
+// in which live records gather. A cursor whose next live record is four segments
+// and 30 seconds behind lets what it missed become backlog.
 func (c *Cursor) Next(ctx context.Context, maxBytes int, maxAge time.Duration) (*Batch, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

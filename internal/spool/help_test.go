@@ -1,6 +1,8 @@
 package spool_test
 
 import (
+	"encoding/binary"
+	"hash/crc32"
 	"io"
 	"log/slog"
 	"sync"
@@ -18,4 +20,9 @@ func (l *locked) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.w.Write(b)
+}
+
+// putSum writes the CRC-32C of b to dst.
+func putSum(dst, b []byte) {
+	binary.LittleEndian.PutUint32(dst, crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
 }

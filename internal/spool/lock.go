@@ -18,11 +18,13 @@ const (
 )
 
 // takeLock takes the directory's lock and writes our process id in it. The
-// kernel drops the lock when the process ends, however it ends.
-func takeLock(dir string) (*os.File, error) {
+// kernel drops the lock when the process ends, however it ends; but only a
+// process that closed the spool leaves the file empty, which is what orderly
+// says.
+func takeLock(dir string) (_ *os.File, orderly bool, _ error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open spool lock: %w", err)
+		return nil, false, fmt.Errorf("open spool lock: %w", err)
 	}
 	for try := 1; ; try++ {
 		err = flock(f, syscall.LOCK_EX)
@@ -32,6 +34,7 @@ func takeLock(dir string) (*os.File, error) {
 		time.Sleep(lockPause)
 	}
 	if err == nil {
+		orderly = holder(f) == nobody
 		err = writePID(f)
 	} else if errors.Is(err, syscall.EWOULDBLOCK) {
 		err = fmt.Errorf("%w: %s is held by process %s; stop it or use another directory", ErrLocked, dir, holder(f))
@@ -40,9 +43,9 @@ func takeLock(dir string) (*os.File, error) {
 	}
 	if err != nil {
 		_ = f.Close()
-		return nil, err
+		return nil, false, err
 	}
-	return f, nil
+	return f, orderly, nil
 }
 
 // dropLock empties the lock file and lets go of it.
@@ -58,7 +61,7 @@ func locked(dir string) bool {
 		return false
 	}
 	defer f.Close()
-	if holder(f) == "unknown" {
+	if holder(f) == nobody {
 		return false
 	}
 	return errors.Is(flock(f, syscall.LOCK_SH), syscall.EWOULDBLOCK)
@@ -86,6 +89,9 @@ func writePID(f *os.File) error {
 	return nil
 }
 
+// nobody is what an empty lock file says.
+const nobody = "unknown"
+
 // holder reads the process id in the lock file.
 func holder(f *os.File) string {
 	b := make([]byte, 32)
@@ -93,5 +99,5 @@ func holder(f *os.File) string {
 	if pid := strings.TrimSpace(string(b[:n])); pid != "" {
 		return pid
 	}
-	return "unknown"
+	return nobody
 }

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -139,83 +140,65 @@ func (s *Spool) empty(g *segment) bool {
 }
 
 // recover takes a segment that an earlier process left into the queue: cuts
-// the torn tail off, makes the rest durable and sees what is damaged.
-func (s *Spool) recover(sf segmentFile) error {
+// the torn tail off, makes the rest durable and sees what is damaged. later
+// says that this segment was complete once, since something was closed in good
+// order after it: then what looks like a torn tail is damage.
+func (s *Spool) recover(sf segmentFile, later bool) (sealed bool, err error) {
 	if sf.damaged {
 		s.setAside++
-		return nil
+		return false, nil
 	}
 	f, err := os.OpenFile(sf.path, os.O_RDWR, 0)
 	if err != nil {
-		return err
+		return false, err
 	}
 	st, err := f.Stat()
 	if err != nil {
-		_ = f.Close()
-		return err
+		return false, errors.Join(err, f.Close())
 	}
 	in := inspect(f, st.Size(), s.id, sf.no, sf.path, false)
-	g := in.segment
-	switch {
-	case in.foreign != "":
+	if in.foreign != "" {
 		s.log.Error("segment is left alone", "segment", sf.path, "reason", in.foreign)
 		s.setAside++
-		return f.Close()
-	case in.blank:
-		if in.torn > 0 {
-			s.log.Warn("torn segment holds no record", "segment", sf.path, "bytes", in.torn)
-		}
-	case in.badHead || len(in.gaps) > 0:
-		g.damaged = true
-		s.log.Error("damaged segment: reading around the damage; the file will be kept",
-			"segment", sf.path, "records", g.records, "gaps", len(in.gaps), "header", !in.badHead)
+		return false, f.Close()
 	}
-	if f != nil && !g.sealed {
-		if in.torn > 0 && !g.damaged {
-			s.log.Warn("torn tail cut off", "segment", sf.path, "bytes", in.torn, "records", g.records)
-		}
-		g.f = f
-		if err := s.finish(g, in.torn); err != nil {
-			_ = f.Close()
-			return err
-		}
-	} else if f != nil {
-		_ = f.Close()
+	g := in.segment
+	g.damaged = !in.blank && (in.badHead || len(in.gaps) > 0 || in.torn > 0 && later)
+	if g.damaged {
+		s.log.Error("damaged segment: reading around the damage; the file will be kept",
+			"segment", sf.path, "records", g.records, "gaps", len(in.gaps), "tail", in.torn)
+	} else if in.torn > 0 {
+		s.log.Warn("torn tail cut off", "segment", sf.path, "bytes", in.torn, "records", g.records)
+	}
+	if !g.sealed {
+		err = s.finish(g, f)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return false, err
 	}
 	s.segments = append(s.segments, g)
 	s.bytes += g.size()
-	return nil
+	return g.sealed, nil
 }
 
-// finish closes a segment that was being written when its process died. What it
-// holds may be in the page cache only, so it is synced before anyone sees it.
-func (s *Spool) finish(g *segment, torn int64) error {
-	if g.damaged { // keep every byte of it
-		if err := dataSync(g.f); err != nil {
-			return err
-		}
-		f := g.f
-		g.f = nil
-		return f.Close()
-	}
-	if torn > 0 {
-		if err := g.f.Truncate(g.end); err != nil {
+// finish completes a segment that was being written when its process died. What
+// it holds may be in the page cache only, so it is synced before anyone sees
+// it. Of a damaged one every byte is kept.
+func (s *Spool) finish(g *segment, f *os.File) error {
+	if !g.damaged {
+		if err := f.Truncate(g.end); err != nil {
 			return err
 		}
 	}
-	if err := s.sync(g.f); err != nil {
+	if err := s.sync(f); err != nil || g.damaged || g.records == 0 {
 		return err
 	}
-	if g.records > 0 {
-		if _, err := s.write(g.f, g.encodeSeal(), g.end); err == nil {
-			g.sealed = true
-		} else {
-			_ = g.f.Truncate(g.end)
-		}
+	if _, err := s.write(f, g.encodeSeal(), g.end); err != nil {
+		_ = f.Truncate(g.end) // no room: the next open counts again
+		return nil
 	}
-	f := g.f
-	g.f = nil
-	return f.Close()
+	g.sealed = true
+	return nil
 }
 
 // noteDamage sees to it that a segment found damaged is kept, and counts what

@@ -142,7 +142,7 @@ type inspection struct {
 	foreign string // why the file is not ours to read; empty when it is
 	badHead bool   // the header is damaged; the records can be read all the same
 	gaps    []gap  // damage between sound records; only after a scan
-	torn    int64  // bytes after the last whole record that belong to nothing
+	torn    int64  // bytes after the last whole record, where a seal is missing
 	blank   bool   // no record, and nothing that could have been one
 }
 
@@ -198,7 +198,7 @@ func (in *inspection) scan(f io.ReaderAt, size int64) {
 		in.gaps = append(in.gaps, gap{sc.tail, end})
 	case !g.sealed:
 		g.end, in.torn = sc.tail, max(0, size-sc.tail)
-		in.blank = g.records == 0 && (!in.badHead || size <= segmentHead || zeros(f, size))
+		in.blank = g.records == 0 && (!in.badHead || zeros(f, segmentHead, size))
 	}
 	g.synced, g.syncedRecords = g.end, g.records
 }
@@ -212,11 +212,11 @@ func (g *segment) count(n, first, last int64) {
 	g.last = last
 }
 
-// zeros reports whether a file holds nothing: what a power cut leaves of a file
-// whose bytes never reached the disk.
-func zeros(f io.ReaderAt, size int64) bool {
+// zeros reports whether a file holds nothing from off on: what a power cut
+// leaves of a file whose bytes never reached the disk.
+func zeros(f io.ReaderAt, off, size int64) bool {
 	b := make([]byte, 64<<10)
-	for off := int64(0); off < size; off += int64(len(b)) {
+	for ; off < size; off += int64(len(b)) {
 		w := b[:min(int64(len(b)), size-off)]
 		readAround(f, w, off)
 		for _, c := range w {

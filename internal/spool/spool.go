@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -75,12 +76,12 @@ func open(o Options, prepare func(*Spool)) (*Spool, error) {
 	if err := makeDir(o.Dir); err != nil {
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
-	lock, err := takeLock(o.Dir)
+	lock, orderly, err := takeLock(o.Dir)
 	if err != nil {
 		return nil, err
 	}
 	s.lock = lock
-	if err := s.load(); err != nil {
+	if err := s.load(orderly); err != nil {
 		s.closeFiles()
 		return nil, errors.Join(fmt.Errorf("open spool %s: %w", o.Dir, err), dropLock(lock))
 	}
@@ -100,8 +101,9 @@ func makeDir(dir string) error {
 	return syncDir(filepath.Dir(filepath.Clean(dir)))
 }
 
-// load reads what is on disk and makes it ready to be continued.
-func (s *Spool) load() error {
+// load reads what is on disk and makes it ready to be continued. orderly says
+// that the last process closed the spool.
+func (s *Spool) load(orderly bool) error {
 	l, err := list(s.o.Dir)
 	if err != nil {
 		return err
@@ -115,15 +117,20 @@ func (s *Spool) load() error {
 		return err
 	}
 	s.next = 1
-	for _, sf := range l.segments {
-		if sf.no == 1<<32-1 {
-			return errNumbers
+	for i, sf := range slices.Backward(l.segments) {
+		if i == len(l.segments)-1 {
+			if sf.no == 1<<32-1 {
+				return errNumbers
+			}
+			s.next = sf.no + 1
 		}
-		s.next = max(s.next, sf.no+1)
-		if err := s.recover(sf); err != nil {
+		sealed, err := s.recover(sf, orderly)
+		if err != nil {
 			return err
 		}
+		orderly = orderly || sealed
 	}
+	slices.Reverse(s.segments)
 	if err := s.loadCursors(l); err != nil {
 		return err
 	}

@@ -28,12 +28,11 @@ func Verify(dir string) (Report, error) {
 		return r, err
 	}
 	busy := locked(dir)
-	bad := func(path, format string, args ...any) {
-		r.Problems = append(r.Problems, filepath.Base(path)+": "+fmt.Sprintf(format, args...))
-	}
+	bad := r.bad
 	if id == 0 && len(l.segments) > 0 {
 		bad(idName, "missing, and no segment header tells it: records cannot be checked")
 	}
+	var torn []segmentFile // segments with a tail that no later seal has shown to be damage yet
 	err = eachSegment(l, id, true, func(f *os.File, sf segmentFile, in inspection) error {
 		r.Segments++
 		r.Records += int(in.segment.records)
@@ -41,22 +40,29 @@ func Verify(dir string) (Report, error) {
 		switch {
 		case in.foreign != "":
 			bad(sf.path, "%s", in.foreign)
+			return nil
 		case sf.damaged:
 			bad(sf.path, "set aside as damaged; %d records in it can be read; remove it when nobody needs it", in.segment.records)
-		}
-		if in.badHead && !in.blank {
+			return nil
+		case in.badHead && !in.blank:
 			bad(sf.path, "header damaged; the records can be read without it")
 		}
 		for _, g := range in.gaps {
 			bad(sf.path, "damaged from byte %d to %d", g.from, g.to)
 		}
-		if in.torn > 0 && !busy {
-			bad(sf.path, "torn tail of %d bytes, which the next open cuts off", in.torn)
+		if in.torn > 0 {
+			torn = append(torn, sf)
+		} else if in.segment.sealed {
+			r.tails(torn, id)
+			torn = nil
 		}
 		return nil
 	})
 	if err != nil {
 		return r, err
+	}
+	if !busy {
+		r.tails(torn, id)
 	}
 	for _, name := range l.cursors {
 		path := filepath.Join(dir, cursorStart+name)
@@ -70,6 +76,22 @@ func Verify(dir string) (Report, error) {
 		}
 	}
 	return r, nil
+}
+
+// bad notes a problem of a file.
+func (r *Report) bad(path, format string, args ...any) {
+	r.Problems = append(r.Problems, filepath.Base(path)+": "+fmt.Sprintf(format, args...))
+}
+
+// tails notes the segments that still have a tail now that a writer, if there
+// is one, had time to finish what it was doing.
+func (r *Report) tails(torn []segmentFile, id uint64) {
+	_ = eachSegment(listing{segments: torn}, id, false, func(_ *os.File, sf segmentFile, in inspection) error {
+		if in.torn > 0 {
+			r.bad(sf.path, "%d bytes after the last whole record: the tail is torn or damaged", in.torn)
+		}
+		return nil
+	})
 }
 
 // Dump calls fn for every sound record in the directory, in order, without
