@@ -61,7 +61,7 @@ func (s *Spool) append(b []byte, records, t int64) error {
 	if s.failing != nil {
 		return fmt.Errorf("append to spool: earlier records cannot be synced: %w", s.failing)
 	}
-	if s.bytes+int64(len(b))+segmentSeal > s.o.MaxBytes {
+	if s.bytes+int64(len(b))+segmentHead+segmentSeal > s.o.MaxBytes { // it may take a new segment
 		s.full.begin(s, nil)
 		return ErrFull
 	}

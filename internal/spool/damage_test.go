@@ -201,27 +201,25 @@ func TestAFlippedBitCostsAtMostTheRecordItIsIn(t *testing.T) {
 		if strings.Join(got, "\n") != strings.Join(want, "\n") {
 			t.Fatalf("byte %d: got %q, want %q", at, got, want)
 		}
-		for s.Stats().Pending["lake"] > 0 {
-			t.Fatalf("byte %d: %d pending after all was read", at, s.Stats().Pending["lake"])
+		if n := s.Stats().Pending["lake"]; n != 0 {
+			t.Fatalf("byte %d: %d pending after all was read", at, n)
 		}
 		st := s.Stats()
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
 		kept := files(t, work, "00000001.damaged")
-		{
-			if len(kept) != 1 || st.Damaged != 1 {
-				t.Fatalf("byte %d: the damaged segment was not set aside (%d files, %d in stats)\n%s", at, len(kept), st.Damaged, &log)
-			}
-			if b, err := os.ReadFile(kept[0]); err != nil || !bytes.Equal(b, hit) {
-				t.Fatalf("byte %d: the damaged segment was changed (%v)", at, err)
-			}
-			if strings.Count(log.String(), "damaged segment") != 1 {
-				t.Fatalf("byte %d: damage is not said once:\n%s", at, &log)
-			}
-			if lost >= 0 && st.Lost != 1 {
-				t.Fatalf("byte %d: %d records counted as lost, want 1", at, st.Lost)
-			}
+		if len(kept) != 1 || st.Damaged != 1 {
+			t.Fatalf("byte %d: the damaged segment was not set aside (%d files, %d in stats)\n%s", at, len(kept), st.Damaged, &log)
+		}
+		if b, err := os.ReadFile(kept[0]); err != nil || !bytes.Equal(b, hit) {
+			t.Fatalf("byte %d: the damaged segment was changed (%v)", at, err)
+		}
+		if strings.Count(log.String(), "damaged segment") != 1 {
+			t.Fatalf("byte %d: damage is not said once:\n%s", at, &log)
+		}
+		if lost >= 0 && st.Lost != 1 {
+			t.Fatalf("byte %d: %d records counted as lost, want 1", at, st.Lost)
 		}
 	}
 }

@@ -106,19 +106,22 @@ func (s *Spool) forget(g *segment) {
 	}
 }
 
-// relieve gives up the active segment of a full spool when every cursor is done
-// with it, since only closed segments can be removed. On a full disk there may
-// be no room for its successor; then its own bytes make room.
+// relieve gives up the last segment of a full spool when every cursor is done
+// with it, since only segments with a successor can be removed. On a full disk
+// there may be no room for the successor; then its own bytes make room.
 func (s *Spool) relieve() {
 	s.mu.Lock()
-	g := s.active
-	need := s.full.now && g != nil && g.records > 0 && g.synced == g.end
+	var g *segment
+	if n := len(s.segments); n > 0 && s.full.now {
+		g = s.segments[n-1]
+	}
+	need := g != nil && g.records > 0 && g.synced == g.end
 	s.mu.Unlock()
 	if !need || len(s.cursors) == 0 || !s.acknowledged(g) || !s.syncCursors() {
 		return
 	}
 	s.mu.Lock()
-	if s.active == g && g.synced == g.end {
+	if s.segments[len(s.segments)-1] == g && g.synced == g.end {
 		if err := s.rotate(); diskFull(err) && s.empty(g) {
 			s.active = nil // put tries again if this does not help
 			_ = s.rotate()
@@ -126,12 +129,13 @@ func (s *Spool) relieve() {
 	}
 	s.mu.Unlock()
 	_ = s.syncPass() // its error was noted
+	s.reclaim()
 }
 
-// empty drops the records of a spent segment, keeping its name. The
-// segment is not written any more. mu is held.
+// empty drops the records of a spent segment, keeping its name. The segment is
+// not written any more. mu is held.
 func (s *Spool) empty(g *segment) bool {
-	if g.f.Truncate(segmentHead) != nil {
+	if g.damaged || os.Truncate(g.path, segmentHead) != nil {
 		return false
 	}
 	s.bytes -= g.end - segmentHead

@@ -45,13 +45,9 @@ type segment struct {
 func (g *segment) start() uint64 { return position(g.no, segmentHead) }
 func (g *segment) stop() uint64  { return position(g.no, g.synced) }
 
-// size is the file's size as far as the cap is concerned.
-func (g *segment) size() int64 {
-	if g.sealed {
-		return g.end + segmentSeal
-	}
-	return g.end
-}
+// size is the file's size as far as the cap is concerned: room for the seal is
+// set aside from the beginning.
+func (g *segment) size() int64 { return g.end + segmentSeal }
 
 // position is where a record stands: the segment's number and the offset in it.
 func position(no uint32, off int64) uint64 { return uint64(no)<<32 | uint64(off) }

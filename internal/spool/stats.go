@@ -9,7 +9,7 @@ import (
 
 // Stats is a snapshot of the spool.
 type Stats struct {
-	Bytes         int64 // on disk, without segments that were set aside
+	Bytes         int64 // on disk, as counted against the cap: without segments that were set aside
 	Segments      int
 	Pending       map[string]int64     // records not yet acknowledged, per cursor
 	Damaged       int                  // segments that are damaged: set aside, or to be when they are spent

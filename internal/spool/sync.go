@@ -200,7 +200,6 @@ func (s *Spool) seal(g *segment) {
 		_ = g.f.Truncate(g.end) // usually where it ends anyway
 		if _, err := s.write(g.f, g.encodeSeal(), g.end); err == nil {
 			g.sealed = true
-			s.bytes += segmentSeal
 		} else {
 			_ = g.f.Truncate(g.end)
 		}
