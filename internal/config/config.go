@@ -13,8 +13,29 @@ import (
 // Rule is a detection rule with what it does.
 type Rule struct {
 	detect.Rule
-	Block   time.Duration
-	Enforce bool // mode: enforce; the default is shadow
+	Block   time.Duration // of a first strike; 0 means policy.DefaultBlock
+	Enforce bool          // mode: enforce; the default is shadow
+	// Places says where the rule and its parts stand, by key; "" is the rule itself.
+	// Nil when the rule does not come from a file.
+	Places map[string]Place
+}
+
+// Place is a position in a file; lines and columns begin at 1.
+type Place struct {
+	File         string
+	Line, Column int
+	escapes      []int // columns of a quoted condition after which the file is a column ahead
+}
+
+// spread moves a column counted in the value of a quoted scalar to the file's.
+func (p Place) spread(column int) int {
+	ahead := 0
+	for _, after := range p.escapes {
+		if after < column-p.Column+1 {
+			ahead++
+		}
+	}
+	return column + ahead
 }
 
 // Service is one Fastly service.
@@ -34,11 +55,12 @@ type BigQuery struct {
 	Kind     string // sink, fastly, custom
 	Location string
 	Endpoint string
-	Columns  map[string]string // custom: record field → column expression name
+	Columns  map[string]string // custom: record field → column
 	MaxBytes int64
 }
 
-// Config is everything a file can say. Zero values mean defaults.
+// Config is everything a file can say. Zero values mean defaults, but for a
+// service's ACL names, which are filled in.
 type Config struct {
 	Owner                 string // default edgewarden
 	Services              []Service
@@ -53,25 +75,15 @@ type Config struct {
 	Period, Settle, Lease time.Duration
 	Schedule              string
 	FastlyEndpoint        string
+	FastlyTokenFile       string // where the token is, never the token
 	Capacity              int
 }
 
-// Load reads and checks a configuration file. Its error joins one *Error per fault.
-func Load(path string) (*Config, error) { panic("stub") }
-
-// LoadRules reads a file that holds only rules (the short form).
-func LoadRules(path string) ([]Rule, error) { panic("stub") }
-
-// Compile compiles rules and checks them against the period: a window shorter than twice the period is an error.
-func Compile(rules []Rule, period time.Duration) (*detect.Set, map[string]policy.Action, error) {
-	panic("stub")
-}
-
-// Error is a fault in a file.
-type Error struct {
-	File         string
-	Line, Column int
-	Msg          string
-}
-
-func (e *Error) Error() string { panic("stub") }
+// The defaults that the file's own checks need.
+const (
+	DefaultOwner   = "edgewarden"
+	DefaultExempt  = "edgewarden_exempt"
+	DefaultShadow  = "edgewarden_shadow"
+	DefaultControl = "edgewarden_control"
+	DefaultPeriod  = 5 * time.Minute
+)
