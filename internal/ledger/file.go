@@ -24,7 +24,17 @@ type fileStore struct {
 // OpenFile opens or creates a ledger file of JSON lines, mode 0600; appends are one write and an fsync. A torn last line is cut off when appending.
 // Several processes may have it open; each append takes a lock on the file (flock). A file that everyone may
 // read or write is refused; a group's rights are let be, since a Kubernetes volume with fsGroup sets them.
+// A file that was moved away, as log rotation does, is opened anew under its name by the next append.
 func OpenFile(path string) (Store, error) {
+	f, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return &fileStore{f: f}, nil
+}
+
+// openFile opens or creates the file and refuses one that cannot be a ledger.
+func openFile(path string) (*os.File, error) {
 	_, serr := os.Stat(path)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
@@ -47,7 +57,28 @@ func OpenFile(path string) (Store, error) {
 		f.Close()
 		return nil, fmt.Errorf("opening ledger: %w", err)
 	}
-	return &fileStore{f: f}, nil
+	return f, nil
+}
+
+// follow opens the file anew when its name has come to stand for another file or none: what is written to a file
+// without a name is lost.
+func (s *fileStore) follow() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	have, err := s.f.Stat()
+	if err != nil {
+		return fmt.Errorf("reading ledger: %w", err)
+	}
+	if named, err := os.Stat(s.f.Name()); err == nil && os.SameFile(have, named) {
+		return nil
+	}
+	f, err := openFile(s.f.Name())
+	if err != nil {
+		return err
+	}
+	s.f.Close()
+	s.f = f
+	return nil
 }
 
 // Append writes the events as whole lines, in one write, and syncs. After an error
@@ -62,6 +93,9 @@ func (s *fileStore) Append(ctx context.Context, events []Event) error {
 	var lines []byte
 	for _, e := range events {
 		lines = append(lines, e.line()...)
+	}
+	if err := s.follow(); err != nil {
+		return err
 	}
 	return s.locked(syscall.LOCK_EX, func() error {
 		end, err := s.cutTornTail()
