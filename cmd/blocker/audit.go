@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"time"
+
+	"edgewarden/internal/acl"
+	"edgewarden/internal/ledger"
+	"edgewarden/internal/policy"
+)
+
+// audit writes what a run decided and did on one service, and its summary, to the ledger.
+func (c *cycle) audit(ctx context.Context, sr *serviceReport, runErr error) error {
+	failed := map[string]bool{}
+	for _, ch := range sr.Applied.Failed {
+		failed[string(ch.Op)+ch.ACL+ch.Prefix.String()] = true
+	}
+	hash := planHash(sr.Plan)
+	var events []ledger.Event
+	for _, ch := range sr.Plan.Changes {
+		e := changeEvent(sr.Service.ID, ch)
+		e.PlanHash = hash
+		if failed[string(ch.Op)+ch.ACL+ch.Prefix.String()] {
+			e.Outcome = outcomeFailure
+		}
+		events = append(events, e)
+	}
+	for _, d := range sr.Plan.Refusals {
+		events = append(events, ledger.Event{Event: "refuse", Outcome: "refused", Target: sr.Service.ID + "/" + d.Key, PlanHash: hash,
+			Detail: map[string]string{"rule": d.Rule, "code": d.Code, "reason": d.Reason}})
+	}
+	if !sr.LeaseUntil.IsZero() {
+		events = append(events, ledger.Event{Event: "lease", Outcome: ledger.Success, Target: sr.Service.ID + "/" + sr.Snapshot.Target.Control,
+			Detail: map[string]string{"until": sr.LeaseUntil.UTC().Format(time.RFC3339)}})
+	}
+	end := c.summary(sr, runErr).Event()
+	end.PlanHash = hash
+	return c.chain.Add(ctx, append(events, end)...)
+}
+
+const outcomeFailure = "failure"
+
+// changeEvent is one change as an audit record.
+func changeEvent(service string, ch acl.Change) ledger.Event {
+	verb := map[acl.Op]string{acl.Create: "block", acl.Update: "extend", acl.Delete: "release"}[ch.Op]
+	if ch.Mark.Kind != policy.KindBlock {
+		verb = string(ch.Mark.Kind) + "-" + string(ch.Op)
+	}
+	detail := map[string]string{
+		"acl": ch.ACL, "rule": ch.Mark.Rule, "strikes": strconv.Itoa(ch.Mark.Strikes), "reason": ch.Reason,
+		"since": ch.Mark.Since.UTC().Format(time.RFC3339), "prefix": ch.Prefix.String(),
+	}
+	if !ch.Mark.Until.IsZero() {
+		detail["until"] = ch.Mark.Until.UTC().Format(time.RFC3339)
+	}
+	if ch.Decision != nil && ch.Decision.Code != "" {
+		detail["code"] = ch.Decision.Code
+	}
+	return ledger.Event{Event: verb, Outcome: ledger.Success, Target: service + "/" + ch.ACL + "/" + ch.Prefix.String(), Detail: detail}
+}
+
+// summary keeps the numbers of a run; later runs take their baseline from it.
+func (c *cycle) summary(sr *serviceReport, runErr error) ledger.Summary {
+	h := sr.Found.Health
+	create, update, remove := tally(sr.Plan.Changes)
+	sum := ledger.Summary{
+		Time: c.now, Outcome: ledger.Success, Service: sr.Service.ID, Window: sr.Window, Newest: h.Newest,
+		Rows: h.Rows, OKRequests: h.OKRequests, OKAddresses: h.OKAddresses, BytesScanned: h.BytesScanned,
+		Offenders: int64(len(sr.Found.Offenders)), Blocks: int64(create), Extends: int64(update), Releases: int64(remove),
+		Refusals: int64(len(sr.Plan.Refusals)), Ours: int64(len(sr.Snapshot.Present())),
+		Extra: map[string]string{"guard": sr.Plan.Verdict.Verdict},
+	}
+	if runErr != nil {
+		sum.Outcome, sum.Extra["error"] = outcomeFailure, runErr.Error()
+	}
+	return sum
+}
+
+// planHash names a plan by what it changes.
+func planHash(p *acl.Plan) string {
+	h := sha256.New()
+	for _, ch := range p.Changes {
+		fmt.Fprintf(h, "%s %s %s %s %s\n", ch.Op, ch.ACL, ch.Prefix, ch.EntryID, ch.Mark)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}

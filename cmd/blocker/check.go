@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"edgewarden/internal/config"
+	"edgewarden/internal/detect"
+	"edgewarden/internal/plain"
+)
+
+// finding is one answer of check.
+type finding struct {
+	What string `json:"what"`
+	OK   bool   `json:"ok"`
+	Text string `json:"text"`
+}
+
+// check looks at everything a run needs, without writing, and says what is missing and what to do.
+func (p *program) check(ctx context.Context) (int, error) {
+	s, err := p.settings()
+	if err != nil {
+		return exitUsage, err
+	}
+	s.dry = true
+	var found []finding
+	note := func(what string, err error, ok string) {
+		f := finding{What: what, OK: err == nil, Text: ok}
+		if err != nil {
+			f.Text = err.Error()
+		}
+		found = append(found, f)
+	}
+	for _, svc := range append([]config.Service{}, s.servicesOrAll()...) {
+		label := "rules"
+		if svc.ID != "" {
+			label += " of " + svc.ID
+		}
+		set, _, err := config.Compile(svc.Rules, s.period)
+		if err == nil && len(svc.Rules) == 0 {
+			err = fmt.Errorf("none: name a file with --rules, or put rules into --config")
+		}
+		note(label, err, fmt.Sprintf("%d rules compile", len(svc.Rules)))
+		if err == nil {
+			text, err := p.checkStore(ctx, s, svc, set)
+			note("store", err, text)
+		}
+		if svc.ID != "" {
+			found = append(found, p.checkEdge(ctx, s, svc)...)
+		}
+	}
+	if _, err := p.checkLedger(s); s.Ledger != "" {
+		note("ledger", err, s.Ledger+" can be read")
+	}
+	return p.printFindings(found)
+}
+
+// servicesOrAll is the configured services, or one that stands for the rows of all.
+func (s *settings) servicesOrAll() []config.Service {
+	if len(s.Services) > 0 {
+		return s.Services
+	}
+	return []config.Service{{Rules: s.Rules}}
+}
+
+// checkStore asks the store one real question.
+func (p *program) checkStore(ctx context.Context, s *settings, svc config.Service, set *detect.Set) (string, error) {
+	engine, err := p.openEngine(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	defer engine.Close()
+	now, to := s.clock()
+	found, err := engine.Detect(ctx, detect.Query{Set: set, ServiceID: svc.ID, To: to, Now: now})
+	if err != nil {
+		return "", err
+	}
+	h := found.Health
+	if h.Rows == 0 {
+		return "", fmt.Errorf("it answers, but has no rows in the last %s%s: is ingest running, and is the service id right?", set.MaxWindow(), ofService(svc.ID))
+	}
+	return fmt.Sprintf("%d rows in the last %s, newest %s old, %d trusted", h.Rows, set.MaxWindow(), to.Sub(h.Newest).Round(time.Second), h.Trusted), nil
+}
+
+func ofService(id string) string {
+	if id == "" {
+		return ""
+	}
+	return " of service " + id
+}
+
+// checkEdge reads what a run would read and what the token says of itself.
+func (p *program) checkEdge(ctx context.Context, s *settings, svc config.Service) []finding {
+	fail := func(what string, err error) []finding { return []finding{{What: what, Text: err.Error()}} }
+	if err := s.needToken(); err != nil {
+		return fail("token", err)
+	}
+	client, err := p.edge(s)
+	if err != nil {
+		return fail("token", err)
+	}
+	self, err := client.Self(ctx)
+	if err != nil {
+		return fail("token", err)
+	}
+	found := []finding{{What: "token", OK: true, Text: "limited to the configured services"}}
+	if other := otherServices(self.Services, s.Services); len(self.Services) == 0 || len(other) > 0 {
+		found[0] = finding{What: "token", Text: fmt.Sprintf("it reaches more than the configured services (%s): make one that is limited to them", reach(self.Services, other))}
+	}
+	snapshot, err := client.Read(ctx, s.target(svc))
+	if err != nil {
+		return append(found, finding{What: "edge of " + svc.ID, Text: err.Error()})
+	}
+	if why := notSetUp(snapshot); why != "" {
+		return append(found, finding{What: "edge of " + svc.ID, Text: why})
+	}
+	for _, l := range snapshot.Blocks {
+		if !l.Referenced {
+			found = append(found, finding{What: "VCL of " + svc.ID, Text: "ACL " + l.Name + " is not referenced by the active version: add the snippets of deploy/fastly"})
+		}
+	}
+	if snapshot.Shadow.ID == "" {
+		found = append(found, finding{What: "edge of " + svc.ID, OK: true, Text: "no shadow ACL " + svc.Shadow + ": rules in shadow mode are shown only"})
+	}
+	return append(found, finding{What: "edge of " + svc.ID, OK: true, Text: fmt.Sprintf("version %d has every ACL and the control dictionary; %d entries of ours", snapshot.Version, len(snapshot.Present()))})
+}
+
+// otherServices lists services of the token that are not configured.
+func otherServices(token []string, configured []config.Service) []string {
+	ours := map[string]bool{}
+	for _, svc := range configured {
+		ours[svc.ID] = true
+	}
+	var other []string
+	for _, id := range token {
+		if !ours[id] {
+			other = append(other, id)
+		}
+	}
+	return other
+}
+
+func reach(all, other []string) string {
+	if len(all) == 0 {
+		return "all services of the account"
+	}
+	return fmt.Sprint(other)
+}
+
+// checkLedger reads the ledger once.
+func (p *program) checkLedger(s *settings) (int, error) {
+	store, err := openLedger(s)
+	if err != nil || store == nil {
+		return 0, err
+	}
+	defer store.Close()
+	events, err := store.Since(context.Background(), time.Time{})
+	return len(events), err
+}
+
+// printFindings shows the answers; any that is not OK makes the exit code 1.
+func (p *program) printFindings(found []finding) (int, error) {
+	code := exitOK
+	for _, f := range found {
+		if !f.OK {
+			code = exitFailed
+		}
+	}
+	if p.flags.JSON {
+		enc := json.NewEncoder(p.stdout)
+		enc.SetIndent("", "  ")
+		return code, enc.Encode(map[string]any{"findings": found})
+	}
+	for _, f := range found {
+		mark := "ok  "
+		if !f.OK {
+			mark = "FAIL"
+		}
+		if _, err := fmt.Fprintf(p.stdout, "%s %s: %s\n", mark, f.What, plain.Text(f.Text, 0)); err != nil {
+			return exitFailed, err
+		}
+	}
+	return code, nil
+}

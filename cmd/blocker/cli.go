@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+)
+
+// flags hold for every command.
+type flags struct {
+	Config string `help:"Configuration file that can hold everything." type:"path" placeholder:"FILE"`
+	Rules  string `help:"Rules file, the short form of --config." type:"path" placeholder:"FILE"`
+
+	Lake             string `help:"Folder of Parquet files written by ingest." type:"path" placeholder:"DIR" group:"Store"`
+	Bigquery         string `help:"Log table." placeholder:"PROJECT.DATASET.TABLE" group:"Store"`
+	TableKind        string `help:"What wrote the table: sink (Log Router), fastly (Fastly's BigQuery endpoint) or custom." enum:",sink,fastly,custom" default:"" group:"Store"`
+	Location         string `help:"Location of the dataset, such as EU." group:"Store"`
+	BigqueryEndpoint string `help:"Another BigQuery endpoint." placeholder:"URL" group:"Store"`
+	MaxBytes         int64  `help:"Refuse a query that would bill more bytes than this (default 50 GiB)." group:"Store"`
+
+	ServiceID       string        `help:"Fastly service." name:"service-id" group:"Edge"`
+	ACL             []string      `help:"Block ACLs of the service, in order." name:"acl" group:"Edge"`
+	Owner           string        `help:"Owner named in the entries; entries of other owners are never touched (default edgewarden)." group:"Edge"`
+	FastlyEndpoint  string        `help:"Another Fastly API endpoint." placeholder:"URL" group:"Edge"`
+	FastlyTokenFile string        `help:"File with the Fastly API token; else FASTLY_API_TOKEN or FASTLY_API_KEY." type:"path" placeholder:"FILE" group:"Edge"`
+	Lease           time.Duration `help:"How long the edge goes on enforcing after a successful run (default 24h)." group:"Edge"`
+
+	Ledger string        `help:"File of audit events and run summaries." placeholder:"FILE"`
+	Actor  string        `help:"Who is doing this, for the ledger; else the pod or the user."`
+	Period time.Duration `help:"How often a run happens (default 5m, or taken from --schedule)."`
+	Settle time.Duration `help:"How long rows may take to reach the store (default 15s for the lake, 2m for BigQuery)."`
+	Now    string        `help:"Take this time as T, for rehearsals. Dry unless the Fastly endpoint is on loopback." placeholder:"RFC3339"`
+	DryRun bool          `help:"Write nothing outside this machine; show what would be done and why."`
+	JSON   bool          `help:"Print one JSON object instead of text." name:"json"`
+}
+
+// cli is the command line.
+type cli struct {
+	flags
+
+	Run     runCmd     `cmd:"" default:"withargs" help:"Detect, decide, and update the ACL (the default command)."`
+	Status  struct{}   `cmd:"" help:"Show what is blocked, why and until when."`
+	Block   blockCmd   `cmd:"" help:"Block addresses by hand."`
+	Unblock unblockCmd `cmd:"" help:"Release addresses and exempt them for a while."`
+	Stop    reasonCmd  `cmd:"" help:"Kill switch: the edge stops enforcing, runs stop writing."`
+	Start   reasonCmd  `cmd:"" help:"Undo stop."`
+	Purge   reasonCmd  `cmd:"" help:"Remove every entry of this owner."`
+	Check   struct{}   `cmd:"" help:"Check configuration, store, token, ACLs and dictionary."`
+	Version struct{}   `cmd:"" help:"Print the version."`
+}
+
+type runCmd struct {
+	DetailedExitcode bool   `help:"Exit 2 when changes are pending."`
+	Schedule         string `help:"Stay and run on this cron schedule (UTC, five fields)." placeholder:"CRON"`
+	Admin            string `help:"Address of the operator's port, with --schedule." placeholder:"ADDR"`
+}
+
+type blockCmd struct {
+	Address []string      `arg:"" optional:"" help:"Addresses or prefixes."`
+	File    string        `short:"f" help:"File with one address or prefix a line; # begins a comment." type:"path" placeholder:"FILE"`
+	For     time.Duration `help:"For how long." required:""`
+	Reason  string        `help:"Why; kept in the ledger." required:""`
+}
+
+type unblockCmd struct {
+	Address         []string      `arg:"" help:"Addresses or prefixes."`
+	Exempt          time.Duration `help:"How long they cannot be blocked again, at most 168h." default:"24h"`
+	Reason          string        `help:"Why; kept in the ledger." required:""`
+	OverrideForeign bool          `help:"Go on although an entry that is not ours covers the address."`
+}
+
+type reasonCmd struct {
+	Reason string `help:"Why; kept in the ledger." required:""`
+}
+
+// program is one call of blocker.
+type program struct {
+	flags          *flags
+	getenv         func(string) string
+	stdout, stderr io.Writer
+	log            *slog.Logger
+}
+
+// dispatch runs one command and returns its exit code.
+func (p *program) dispatch(ctx context.Context, command string, c *cli) (int, error) {
+	switch command {
+	case "run":
+		if c.Run.Schedule != "" {
+			return p.schedule(ctx, c.Run)
+		}
+		return p.runOnce(ctx, c.Run)
+	case "status":
+		return p.status(ctx)
+	case "block", "block <address>":
+		return p.block(ctx, c.Block)
+	case "unblock <address>":
+		return p.unblock(ctx, c.Unblock)
+	case "stop":
+		return p.stop(ctx, c.Stop.Reason)
+	case "start":
+		return p.start(ctx, c.Start.Reason)
+	case "purge":
+		return p.purge(ctx, c.Purge.Reason)
+	case "check":
+		return p.check(ctx)
+	case "version":
+		fmt.Fprintln(p.stdout, version())
+		return exitOK, nil
+	}
+	return exitUsage, usagef("unknown command %q", command)
+}

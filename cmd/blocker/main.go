@@ -1,0 +1,94 @@
+// Command blocker asks the stored logs for addresses with anomalous request
+// rates and keeps the Fastly edge ACL in step: blocks with reason and expiry,
+// releases when due, and with --dry-run shows what it would do and why.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	_ "time/tzdata" // images without zone data still understand --schedule "CRON_TZ=…"
+
+	"github.com/alecthomas/kong"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// Exit codes; scripts and manifests rely on them.
+const (
+	exitOK      = 0
+	exitFailed  = 1  // nothing written
+	exitPending = 2  // changes pending, only with --detailed-exitcode
+	exitRefused = 3  // a class of changes refused by the guard, stopped, or not set up
+	exitPartly  = 4  // partly applied, or one of several services failed
+	exitUsage   = 64 // the call itself is wrong
+)
+
+// usageError is a fault in how the program was called.
+type usageError struct{ error }
+
+func usagef(format string, a ...any) error { return usageError{fmt.Errorf(format, a...)} }
+
+// exited carries kong's wish to end (after --help) out of the parser.
+type exited int
+
+// run is the program without its process: it returns the exit code.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (code int) {
+	defer func() {
+		if e, ok := recover().(exited); ok {
+			code = int(e)
+		}
+	}()
+	var cli cli
+	parser, err := kong.New(&cli,
+		kong.Name("blocker"),
+		kong.Description("Finds addresses with anomalous request rates in the stored logs and keeps Fastly's edge ACL in step.\n\n"+helpExamples),
+		kong.DefaultEnvars("EDGEWARDEN"),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { panic(exited(code)) }),
+		kong.UsageOnError(),
+	)
+	if err != nil {
+		fmt.Fprintln(stderr, "blocker: bug in the command line's definition:", err)
+		return exitFailed
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(stderr, "blocker: %v\nSee blocker --help.\n", err)
+		return exitUsage
+	}
+	p := &program{flags: &cli.flags, getenv: getenv, stdout: stdout, stderr: stderr,
+		log: slog.New(slog.NewTextHandler(stderr, nil))}
+	code, err = p.dispatch(ctx, parsed.Command(), &cli)
+	var usage usageError
+	switch {
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "blocker: %v\n", err)
+		return exitUsage
+	case err != nil:
+		fmt.Fprintf(stderr, "blocker: %v\n", err)
+		if code == exitOK {
+			code = exitFailed
+		}
+	}
+	return code
+}
+
+const helpExamples = `Examples:
+  blocker --rules rules.yaml --lake ./data/lake --dry-run
+  blocker --config edgewarden.yaml --dry-run --json
+  blocker --config edgewarden.yaml --schedule "*/5 * * * *"
+  blocker status --config edgewarden.yaml
+  blocker block 203.0.113.9 --for 1h --reason "credential stuffing, case 4711" --config edgewarden.yaml
+  blocker unblock 203.0.113.9 --reason "office behind one address" --config edgewarden.yaml
+  blocker stop --reason "customers report 403" --config edgewarden.yaml`

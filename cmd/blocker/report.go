@@ -1,0 +1,271 @@
+package main
+
+import (
+	"slices"
+	"time"
+
+	"edgewarden/internal/acl"
+	"edgewarden/internal/config"
+	"edgewarden/internal/detect"
+)
+
+// report is what one run found, decided and did.
+type report struct {
+	Run      string
+	DryRun   bool
+	Now, To  time.Time
+	Services []*serviceReport
+}
+
+// serviceReport is the part of one service. Fields are filled in the order of the run; a nil one was not reached.
+type serviceReport struct {
+	Service     config.Service
+	To          time.Time
+	Window      time.Duration // the longest of its rules
+	Snapshot    *acl.Snapshot
+	Found       detect.Result
+	Plan        *acl.Plan
+	Applied     *acl.Result
+	LeaseUntil  time.Time // moved to; zero when not moved
+	Refused     string    // why nothing was written at all
+	Alerts      []string
+	Error       string
+	LedgerError string
+}
+
+// exitCode sums the run up for scripts.
+func (r *report) exitCode(detailed bool) int {
+	failed, refused, pending, wrote, ledger := 0, false, false, false, false
+	for _, s := range r.Services {
+		if s.Error != "" {
+			failed++
+		}
+		refused = refused || s.Refused != "" || (s.Plan != nil && s.Plan.Verdict.Verdict == acl.VerdictRefused)
+		pending = pending || (s.Plan != nil && len(s.Plan.Changes) > 0)
+		wrote = wrote || (s.Applied != nil && s.Applied.Created+s.Applied.Updated+s.Applied.Deleted > 0)
+		ledger = ledger || s.LedgerError != ""
+	}
+	switch {
+	case failed > 0 && (wrote || failed < len(r.Services)):
+		return exitPartly
+	case failed > 0:
+		return exitFailed
+	case ledger:
+		return exitPartly
+	case refused:
+		return exitRefused
+	case detailed && r.DryRun && pending:
+		return exitPending
+	}
+	return exitOK
+}
+
+// document is the report as one JSON object.
+func (r *report) document() document {
+	d := document{
+		Summary:   summary{Run: r.Run, DryRun: r.DryRun, Now: r.Now, To: r.To, Text: r.line()},
+		Offenders: []offender{}, Changes: []change{}, Refusals: []refusal{}, Guard: guardDoc{Verdict: acl.VerdictPass, Limits: []guardLimit{}},
+	}
+	for _, s := range r.Services {
+		d.add(s)
+	}
+	return d
+}
+
+// document, the --json of a run.
+type document struct {
+	Summary   summary    `json:"summary"`
+	Data      data       `json:"data"`
+	Offenders []offender `json:"offenders"`
+	Changes   []change   `json:"changes"`
+	Refusals  []refusal  `json:"refusals"`
+	Guard     guardDoc   `json:"guard"`
+}
+
+type summary struct {
+	Run      string         `json:"run"`
+	DryRun   bool           `json:"dry_run"`
+	Now      time.Time      `json:"now"`
+	To       time.Time      `json:"to"`
+	Text     string         `json:"text"`
+	Services []serviceBrief `json:"services"`
+	Alerts   []string       `json:"alerts,omitempty"`
+	Problems []string       `json:"problems,omitempty"`
+}
+
+type serviceBrief struct {
+	ServiceID  string     `json:"service_id"`
+	Create     int        `json:"create"`
+	Update     int        `json:"update"`
+	Delete     int        `json:"delete"`
+	Refused    int        `json:"refused"`
+	Kept       int        `json:"kept"`
+	NoRoom     int        `json:"no_room"`
+	LeaseUntil *time.Time `json:"lease_until,omitempty"`
+	Stopped    string     `json:"stopped,omitempty"`
+	Why        string     `json:"why,omitempty"` // why nothing was written
+	Error      string     `json:"error,omitempty"`
+	Ledger     string     `json:"ledger_error,omitempty"`
+}
+
+type data struct {
+	Rows         int64      `json:"rows"`
+	Newest       *time.Time `json:"newest"`
+	AgeSeconds   *float64   `json:"age_seconds"`
+	BytesScanned int64      `json:"bytes_scanned"`
+	Loss         *float64   `json:"loss"` // null when heartbeats do not tell
+	OKRequests   int64      `json:"ok_requests"`
+	OKAddresses  int64      `json:"ok_addresses"`
+	NoAddress    int64      `json:"no_address"`
+	NoFirstHop   int64      `json:"no_first_hop"`
+	Shield       int64      `json:"shield"`
+	ReceivedTime int64      `json:"received_time"`
+	Ahead        int64      `json:"ahead"`
+}
+
+type offender struct {
+	ServiceID string       `json:"service_id,omitempty"`
+	Key       string       `json:"key"`
+	Group     detect.Group `json:"group"`
+	Rule      string       `json:"rule"`
+	Trust     []string     `json:"untrusted,omitempty"` // forgeable_address, unauthenticated_sender
+	Evidence  evidence     `json:"evidence"`
+}
+
+type evidence struct {
+	Requests      int64          `json:"requests"`
+	PeakPerMinute int64          `json:"peak_per_minute"`
+	OK            int64          `json:"ok"`
+	Errors        int64          `json:"errors"`
+	DistinctPaths int64          `json:"distinct_paths"`
+	Share         float64        `json:"share"`
+	Score         float64        `json:"score"`
+	Addresses     int64          `json:"addresses"`
+	JA4s          int64          `json:"ja4s"`
+	FirstSeen     time.Time      `json:"first_seen"`
+	LastSeen      time.Time      `json:"last_seen"`
+	Country       string         `json:"country,omitempty"`
+	ASN           int64          `json:"asn,omitempty"`
+	Paths         []detect.Count `json:"paths,omitempty"`
+	Agents        []detect.Count `json:"agents,omitempty"`
+	Statuses      []detect.Count `json:"statuses,omitempty"`
+	Sample        []string       `json:"sample,omitempty"`
+}
+
+type change struct {
+	ServiceID string `json:"service_id"`
+	acl.ChangeJSON
+}
+
+type refusal struct {
+	ServiceID string `json:"service_id,omitempty"`
+	acl.RefusalJSON
+}
+
+type guardDoc struct {
+	Verdict string       `json:"verdict"`
+	Limits  []guardLimit `json:"limits"`
+}
+
+type guardLimit struct {
+	ServiceID string `json:"service_id,omitempty"`
+	acl.Check
+}
+
+// add merges one service into the document. Counts add up; the newest row is the oldest of the services' newest, since the
+// question it answers is how far behind the data is.
+func (d *document) add(s *serviceReport) {
+	brief := serviceBrief{ServiceID: s.Service.ID, Why: s.Refused, Error: s.Error, Ledger: s.LedgerError}
+	if s.Snapshot != nil {
+		brief.Stopped = s.Snapshot.Stopped
+	}
+	if !s.LeaseUntil.IsZero() {
+		brief.LeaseUntil = &s.LeaseUntil
+	}
+	d.Data.add(s.Found.Health, s.To)
+	for _, o := range s.Found.Offenders {
+		d.Offenders = append(d.Offenders, offenderDoc(s.Service.ID, o))
+	}
+	if s.Plan != nil {
+		brief.Create, brief.Update, brief.Delete = tally(s.Plan.Changes)
+		brief.Refused, brief.Kept, brief.NoRoom = len(s.Plan.Refusals), len(s.Plan.Kept), len(s.Plan.NoRoom)
+		d.Summary.Problems = append(d.Summary.Problems, s.Plan.Problems...)
+		for _, ch := range s.Plan.ChangesJSON() {
+			d.Changes = append(d.Changes, change{s.Service.ID, ch})
+		}
+		for _, r := range s.Plan.RefusalsJSON() {
+			d.Refusals = append(d.Refusals, refusal{s.Service.ID, r})
+		}
+		d.Guard.add(s.Service.ID, s.Plan.Verdict)
+	}
+	d.Summary.Alerts = append(d.Summary.Alerts, s.Alerts...)
+	d.Summary.Services = append(d.Summary.Services, brief)
+}
+
+func (g *guardDoc) add(service string, v acl.Verdict) {
+	if rank(v.Verdict) > rank(g.Verdict) {
+		g.Verdict = v.Verdict
+	}
+	for _, c := range v.Limits {
+		g.Limits = append(g.Limits, guardLimit{service, c})
+	}
+}
+
+// rank orders verdicts by gravity.
+func rank(verdict string) int {
+	return slices.Index([]string{acl.VerdictPass, acl.VerdictWarn, acl.VerdictRefused}, verdict)
+}
+
+func (d *data) add(h detect.Health, to time.Time) {
+	d.Rows += h.Rows
+	d.BytesScanned += h.BytesScanned
+	d.OKRequests += h.OKRequests
+	d.OKAddresses += h.OKAddresses
+	d.NoAddress += h.NoAddress
+	d.NoFirstHop += h.NoFirstHop
+	d.Shield += h.Shield
+	d.ReceivedTime += h.ReceivedTime
+	d.Ahead += h.Ahead
+	if !h.Newest.IsZero() && (d.Newest == nil || h.Newest.Before(*d.Newest)) {
+		age := to.Sub(h.Newest).Seconds()
+		d.Newest, d.AgeSeconds = &h.Newest, &age
+	}
+	if h.LossKnown && (d.Loss == nil || h.Loss > *d.Loss) {
+		d.Loss = &h.Loss
+	}
+}
+
+// offenderDoc is one offender as JSON.
+func offenderDoc(service string, o detect.Offender) offender {
+	m := o.Measures
+	doc := offender{ServiceID: service, Key: o.Key, Group: o.Group, Rule: o.Rule, Evidence: evidence{
+		Requests: m.Requests, PeakPerMinute: m.PeakPerMinute, OK: m.OK, Errors: m.Errors, DistinctPaths: m.DistinctPaths,
+		Share: m.Share, Score: m.Score, Addresses: m.Addresses, JA4s: m.JA4s, FirstSeen: m.FirstSeen, LastSeen: m.LastSeen,
+	}}
+	if o.Trust.Forgeable {
+		doc.Trust = append(doc.Trust, "forgeable_address")
+	}
+	if o.Trust.Unauthenticated {
+		doc.Trust = append(doc.Trust, "unauthenticated_sender")
+	}
+	if e := o.Evidence; e != nil {
+		doc.Evidence.Country, doc.Evidence.ASN, doc.Evidence.Sample = e.Country, e.ASN, e.Sample
+		doc.Evidence.Paths, doc.Evidence.Agents, doc.Evidence.Statuses = e.Paths, e.Agents, e.Statuses
+	}
+	return doc
+}
+
+// tally counts changes by what they do.
+func tally(changes []acl.Change) (create, update, remove int) {
+	for _, ch := range changes {
+		switch ch.Op {
+		case acl.Create:
+			create++
+		case acl.Update:
+			update++
+		case acl.Delete:
+			remove++
+		}
+	}
+	return create, update, remove
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"edgewarden/internal/config"
+	"edgewarden/internal/detect"
+	"edgewarden/internal/ledger"
+	"edgewarden/internal/policy"
+)
+
+// A run, per service:
+//
+//	store --offenders--> policy --decisions--> diff --plan--> guard --> [dry run ends here] --> apply --> lease
+//	  ^                    ^                     ^
+//	  '---present blocks---+------entries now----'
+//
+// everything a run decides from is read before anything is written.
+
+// runOnce is one run over every configured service.
+func (p *program) runOnce(ctx context.Context, cmd runCmd) (int, error) {
+	s, err := p.forRun()
+	if err != nil {
+		return exitUsage, err
+	}
+	rep, err := p.cycle(ctx, s)
+	if rep == nil {
+		return exitFailed, err
+	}
+	if printErr := p.print(rep); printErr != nil {
+		return exitFailed, errors.Join(err, printErr)
+	}
+	return rep.exitCode(cmd.DetailedExitcode), err
+}
+
+// forRun loads the settings of a run and settles whether it may write.
+func (p *program) forRun() (*settings, error) {
+	s, err := p.settings()
+	if err != nil {
+		return nil, err
+	}
+	if !s.now.IsZero() && !s.loopbackEdge() && !s.dry {
+		s.dry = true
+		p.log.Warn("--now makes this a dry run: the Fastly endpoint is not on loopback", "endpoint", s.FastlyEndpoint)
+	}
+	switch {
+	case len(s.Services) == 0 && !s.dry:
+		return nil, usagef("which service? Name it with --service-id and --acl, or in --config; or look first with --dry-run")
+	case len(s.Services) == 0:
+		s.Services = []config.Service{{Rules: s.Rules}}
+		p.log.Info("no --service-id: rows of all services are counted, present entries are taken as none")
+	default:
+		if err := s.needToken(); err != nil {
+			return nil, err
+		}
+	}
+	return s, s.compile()
+}
+
+// compiled is a service's rules, ready to ask and to act.
+type compiled struct {
+	set     *detect.Set
+	actions map[string]policy.Action
+}
+
+// compile compiles every service's rules, so that a fault in a file is found before anything is read or written.
+func (s *settings) compile() error {
+	s.compiled = map[string]compiled{}
+	for _, svc := range s.Services {
+		if len(svc.Rules) == 0 {
+			return usagef("no rules: name a file with --rules, or put rules into --config")
+		}
+		set, actions, err := config.Compile(svc.Rules, s.period)
+		if err != nil {
+			return usageError{err}
+		}
+		s.compiled[svc.ID] = compiled{set, actions}
+	}
+	return nil
+}
+
+// cycle is what one run shares between its services.
+type cycle struct {
+	*program
+	*settings
+	id      string
+	now, to time.Time
+	engine  detect.Engine
+	past    []ledger.Event
+	chain   *ledger.Chain
+}
+
+// cycle opens what a run needs, runs every service and closes. The report is nil only when nothing could begin.
+func (p *program) cycle(ctx context.Context, s *settings) (*report, error) {
+	engine, err := p.openEngine(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	defer engine.Close()
+	store, err := openLedger(s)
+	if err != nil {
+		return nil, err
+	}
+	c := &cycle{program: p, settings: s, engine: engine}
+	c.now, c.to = s.clock()
+	c.id = ledger.NewRun(c.now)
+	if store != nil {
+		defer store.Close()
+		if c.past, err = store.Since(ctx, c.now.Add(-ledgerMemory)); err != nil {
+			return nil, fmt.Errorf("reading the ledger: %w", err)
+		}
+	}
+	if s.dry {
+		store = nil // a dry run writes nothing
+	}
+	c.chain = ledger.NewChain(store, c.id, p.actor(), source())
+
+	rep := &report{Run: c.id, DryRun: s.dry, Now: c.now, To: c.to}
+	for _, svc := range s.Services {
+		sr, err := c.service(ctx, svc)
+		if err != nil {
+			sr.Error = err.Error()
+			p.log.Error("service failed", "service_id", svc.ID, "err", err)
+		}
+		rep.Services = append(rep.Services, sr)
+	}
+	return rep, nil
+}
+
+// ledgerMemory is how far back a run reads its ledger: strikes are forgotten after 30 days.
+const ledgerMemory = 31 * 24 * time.Hour
+
+// print shows a report as text or JSON.
+func (p *program) print(r *report) error {
+	if p.flags.JSON {
+		enc := json.NewEncoder(p.stdout)
+		enc.SetIndent("", "  ")
+		return enc.Encode(r.document())
+	}
+	return r.text(p.stdout)
+}

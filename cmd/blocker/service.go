@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"edgewarden/internal/acl"
+	"edgewarden/internal/config"
+	"edgewarden/internal/detect"
+	"edgewarden/internal/ledger"
+	"edgewarden/internal/policy"
+)
+
+// service is the spine of a run: read, ask, decide, plan, judge, write. It returns what it got to, also with an error.
+func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport, error) {
+	sr := &serviceReport{Service: svc, To: c.to}
+	set, actions := c.compiled[svc.ID].set, c.compiled[svc.ID].actions
+	target := c.target(svc)
+	snapshot, client, err := acl.EmptySnapshot(target), (*acl.Client)(nil), error(nil)
+	if svc.ID != "" {
+		if client, err = c.edge(c.settings); err != nil {
+			return sr, err
+		}
+		if snapshot, err = client.Read(ctx, target); err != nil {
+			return sr, fmt.Errorf("reading the present entries: %w", err)
+		}
+	}
+	sr.Snapshot = snapshot
+
+	present := snapshot.Present()
+	query := detect.Query{
+		Set: set, ServiceID: svc.ID, To: c.to, Now: c.now, Present: policy.Questions(present, actions, c.Policy, c.to),
+		TrustForgeable: c.Policy.TrustForgeable, TrustUnauthenticated: c.Policy.TrustUnauthenticated,
+	}
+	found, err := c.engine.Detect(ctx, query)
+	if err != nil {
+		return sr, fmt.Errorf("asking the log store: %w", err)
+	}
+	sr.Found = found
+	if len(found.Offenders) > 0 {
+		if err := c.engine.Evidence(ctx, query, found.Offenders); err != nil {
+			return sr, fmt.Errorf("fetching evidence: %w", err)
+		}
+	}
+
+	past := ledger.ForService(c.past, svc.ID)
+	decisions := policy.Decide(policy.Input{
+		Now: c.now, Offenders: found.Offenders, After: found.After, Actions: actions, Present: present,
+		Allow: c.allow, Never: c.never, Crawlers: c.crawlers,
+		History: ledger.History(past, c.now, c.Policy.Forget), ShadowHistory: ledger.ShadowHistory(past, c.now, c.Policy.Forget), Settings: c.Policy,
+	})
+	plan := acl.Diff(snapshot, decisions, acl.DiffOptions{Run: c.id, Now: c.now, Capacity: c.Capacity, Max: c.Policy.Max})
+	acl.Guard(plan, snapshot, acl.GuardInput{
+		Limits: c.Guard, Health: found.Health, HasData: true, To: c.to, Actions: actions, Never: c.never, Allow: c.allow,
+		Baseline: ledger.Baseline(ledger.Summaries(past), svc.ID, set.MaxWindow()),
+	})
+	sr.Plan, sr.Window = plan, set.MaxWindow()
+	sr.Alerts = alerts(snapshot, found, actions, c.now)
+	if svc.ID == "" {
+		return sr, nil
+	}
+	return sr, c.carryOut(ctx, client, snapshot, sr)
+}
+
+// carryOut writes a judged plan, unless this is a dry run: the one place that decides it.
+func (c *cycle) carryOut(ctx context.Context, client *acl.Client, snapshot *acl.Snapshot, sr *serviceReport) error {
+	if why := notSetUp(snapshot); why != "" {
+		sr.Refused = why
+		sr.Plan.Changes = nil
+		return nil
+	}
+	if snapshot.Stopped != "" {
+		sr.Refused = "stopped by " + snapshot.Stopped + ": nothing is blocked and the lease does not move; blocker start --reason … ends it"
+		sr.Plan.KeepReleases()
+	}
+	if c.dry {
+		return nil
+	}
+	return c.write(ctx, client, snapshot, sr)
+}
+
+// write applies the plan, audits what was done and moves the lease.
+func (c *cycle) write(ctx context.Context, client *acl.Client, snapshot *acl.Snapshot, sr *serviceReport) error {
+	applied, err := client.Apply(ctx, snapshot, sr.Plan)
+	sr.Applied = &applied
+	if err == nil && len(applied.Failed) > 0 {
+		err = fmt.Errorf("%d of %d changes are not in effect after reading back", len(applied.Failed), len(sr.Plan.Changes))
+	}
+	if err == nil && snapshot.Stopped == "" {
+		sr.LeaseUntil = c.now.Add(c.lease)
+		if err = client.SetLease(ctx, snapshot, sr.LeaseUntil); err != nil {
+			sr.LeaseUntil = time.Time{}
+			err = fmt.Errorf("moving the lease: %w", err)
+		}
+	}
+	if auditErr := c.audit(ctx, sr, err); auditErr != nil {
+		sr.LedgerError = auditErr.Error()
+	}
+	return err
+}
+
+// notSetUp says what a writing run cannot do without; empty when all is there.
+func notSetUp(s *acl.Snapshot) string {
+	vital, _ := s.Missing()
+	if len(vital) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the active version %d of service %s has no %s: create it and activate (deploy/fastly), or name what there is in the configuration",
+		s.Version, s.Target.ServiceID, strings.Join(vital, ", no "))
+}

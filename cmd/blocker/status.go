@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"edgewarden/internal/acl"
+	"edgewarden/internal/plain"
+)
+
+// statusDoc is what status says of one service.
+type statusDoc struct {
+	ServiceID    string        `json:"service_id"`
+	Version      int           `json:"version"`
+	EnforceUntil *time.Time    `json:"enforce_until"`
+	Stopped      string        `json:"stopped,omitempty"`
+	ACLs         []statusACL   `json:"acls"`
+	Entries      []statusEntry `json:"entries"`
+	Problems     []string      `json:"problems,omitempty"`
+}
+
+type statusACL struct {
+	Name    string `json:"name"`
+	Role    string `json:"role"` // block, exempt, shadow
+	Found   bool   `json:"found"`
+	Ours    int    `json:"ours"`
+	Foreign int    `json:"foreign"`
+}
+
+type statusEntry struct {
+	Prefix  string     `json:"prefix"`
+	ACL     string     `json:"acl"`
+	Kind    string     `json:"kind"`
+	Rule    string     `json:"rule"`
+	Since   time.Time  `json:"since"`
+	Until   *time.Time `json:"until"`
+	Strikes int        `json:"strikes"`
+	Run     string     `json:"run"`
+}
+
+// status shows, from the edge itself, what is blocked, why and until when.
+func (p *program) status(ctx context.Context) (int, error) {
+	s, err := p.settings()
+	if err != nil {
+		return exitUsage, err
+	}
+	if len(s.Services) == 0 {
+		return exitUsage, usagef("which service? Name it with --service-id and --acl, or in --config")
+	}
+	if err := s.needToken(); err != nil {
+		return exitUsage, err
+	}
+	s.dry = true // status never writes; the transport makes sure of it
+	client, err := p.edge(s)
+	if err != nil {
+		return exitUsage, err
+	}
+	now, _ := s.clock()
+	var docs []statusDoc
+	for _, svc := range s.Services {
+		snapshot, err := client.Read(ctx, s.target(svc))
+		if err != nil {
+			return exitFailed, fmt.Errorf("service %s: %w", svc.ID, err)
+		}
+		docs = append(docs, statusOf(snapshot, now))
+	}
+	if p.flags.JSON {
+		enc := json.NewEncoder(p.stdout)
+		enc.SetIndent("", "  ")
+		return exitOK, enc.Encode(map[string]any{"now": now, "services": docs})
+	}
+	var b strings.Builder
+	for _, d := range docs {
+		d.text(&b, now)
+	}
+	_, err = fmt.Fprint(p.stdout, b.String())
+	return exitOK, err
+}
+
+// statusOf reads a snapshot for people.
+func statusOf(s *acl.Snapshot, now time.Time) statusDoc {
+	d := statusDoc{ServiceID: s.Target.ServiceID, Version: s.Version, Stopped: s.Stopped, Entries: []statusEntry{}}
+	if !s.EnforceUntil.IsZero() {
+		d.EnforceUntil = &s.EnforceUntil
+	}
+	add := func(l acl.List, role string) {
+		st := statusACL{Name: l.Name, Role: role, Found: l.ID != ""}
+		for _, e := range l.Entries {
+			if !e.Ours {
+				st.Foreign++
+				continue
+			}
+			st.Ours++
+			if e.MarkErr != nil {
+				d.Problems = append(d.Problems, fmt.Sprintf("%s in %s: unreadable mark: %v", e.Prefix, l.Name, e.MarkErr))
+				continue
+			}
+			entry := statusEntry{Prefix: e.Prefix.String(), ACL: l.Name, Kind: string(e.Mark.Kind), Rule: e.Mark.Rule, Since: e.Mark.Since, Strikes: e.Mark.Strikes, Run: e.Mark.Run}
+			if !e.Mark.Until.IsZero() {
+				entry.Until = &e.Mark.Until
+			}
+			d.Entries = append(d.Entries, entry)
+		}
+		d.ACLs = append(d.ACLs, st)
+	}
+	for _, l := range s.Blocks {
+		add(l, "block")
+		if l.ID != "" && !l.Referenced {
+			d.Problems = append(d.Problems, "ACL "+l.Name+" is not referenced by the active version: it blocks nothing")
+		}
+	}
+	add(s.Exempt, "exempt")
+	add(s.Shadow, "shadow")
+	if why := notSetUp(s); why != "" {
+		d.Problems = append(d.Problems, why)
+	}
+	slices.SortStableFunc(d.Entries, func(a, b statusEntry) int { return b.Since.Compare(a.Since) })
+	return d
+}
+
+// text prints one service on one screen.
+func (d statusDoc) text(b *strings.Builder, now time.Time) {
+	fmt.Fprintf(b, "service %s, active version %d\n", plain.Text(d.ServiceID, 40), d.Version)
+	switch {
+	case d.Stopped != "":
+		fmt.Fprintf(b, "STOPPED by %s: nothing is enforced; undo: blocker start --reason …\n", plain.Text(d.Stopped, 80))
+	case d.EnforceUntil == nil || d.EnforceUntil.Before(now):
+		b.WriteString("NOT ENFORCING: the lease has ended or never began; the next successful run moves it\n")
+	default:
+		fmt.Fprintf(b, "enforcing until %s (%s)\n", d.EnforceUntil.UTC().Format(time.RFC3339), d.EnforceUntil.Sub(now).Round(time.Second))
+	}
+	for _, p := range d.Problems {
+		fmt.Fprintf(b, "PROBLEM: %s\n", plain.Text(p, 0))
+	}
+	for _, a := range d.ACLs {
+		if a.Found {
+			fmt.Fprintf(b, "  %-6s ACL %s: %d ours, %d foreign\n", a.Role, a.Name, a.Ours, a.Foreign)
+		} else {
+			fmt.Fprintf(b, "  %-6s ACL %s: missing\n", a.Role, a.Name)
+		}
+	}
+	for _, e := range d.Entries {
+		until := "no expiry"
+		if e.Until != nil {
+			until = "until " + e.Until.UTC().Format(time.RFC3339) + " (" + e.Until.Sub(now).Round(time.Second).String() + ")"
+		}
+		fmt.Fprintf(b, "  %-7s %-22s rule %s, since %s, %s, strikes %d, run %s\n", e.Kind, e.Prefix, e.Rule, e.Since.UTC().Format(time.RFC3339), until, e.Strikes, e.Run)
+	}
+}

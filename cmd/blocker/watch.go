@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"edgewarden/internal/admin"
+)
+
+// watch is the operator's port of a scheduled blocker.
+type watch struct {
+	server  *admin.Server
+	runs    *prometheus.CounterVec
+	success prometheus.Gauge
+	last    atomic.Int64 // unix seconds of the last run that did not fail
+	served  chan error
+}
+
+// watch starts the operator's port; an empty address means none.
+func (p *program) watch(addr string) (*watch, error) {
+	w := &watch{
+		runs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "edgewarden_blocker_runs_total", Help: "Runs by exit code."}, []string{"exit_code"}),
+		success: prometheus.NewGauge(prometheus.GaugeOpts{Name: "edgewarden_blocker_last_success_timestamp_seconds",
+			Help: "When a run last ended with exit code 0, 2 or 3; alert when it is older than two periods."}),
+	}
+	if addr == "" {
+		return w, nil
+	}
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(w.runs, w.success)
+	server, err := admin.Listen(admin.Options{Addr: addr, Registry: reg, Logger: p.log, Ready: func() error {
+		if w.last.Load() == 0 {
+			return fmt.Errorf("no run has succeeded yet")
+		}
+		return nil
+	}})
+	if err != nil {
+		return nil, err
+	}
+	w.server, w.served = server, make(chan error, 1)
+	go func() { w.served <- server.Serve() }()
+	p.log.Info("operator's port", "addr", server.Addr())
+	return w, nil
+}
+
+// done counts a run.
+func (w *watch) done(code int) {
+	w.runs.WithLabelValues(fmt.Sprint(code)).Inc()
+	if code == exitOK || code == exitPending || code == exitRefused {
+		now := time.Now().Unix()
+		w.last.Store(now)
+		w.success.Set(float64(now))
+	}
+}
+
+// close ends the port.
+func (w *watch) close() {
+	if w.server == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_ = w.server.Close(ctx)
+	<-w.served
+}
