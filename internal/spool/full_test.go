@@ -180,11 +180,12 @@ func TestARealFullDisk(t *testing.T) {
 			}
 		}
 		same(t, drain(t, s.Cursor("lake"), len(took)), took)
-		until(t, "room on the disk", func() bool { return s.Append(payloads("again")) == nil })
+		again := strings.Repeat("again", 60_000)
+		until(t, "room on the disk", func() bool { return s.Append(payloads(again)) == nil })
 		if err := s.Sync(); err != nil {
 			t.Fatal(err)
 		}
-		same(t, drain(t, s.Cursor("lake"), 1), []string{"again"})
+		same(t, drain(t, s.Cursor("lake"), 1), []string{again})
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
