@@ -1,0 +1,143 @@
+package redact
+
+// secretKey is a key whose value is masked, in lower case with "_" for "-".
+type secretKey struct {
+	name  string
+	whole bool // must be a word of its own: "pin" is in "shipping"
+}
+
+// secretKeys are the keys of sensitive authentication data (PCI DSS 3.3.1) and
+// of credentials. A key counts with any prefix that keeps it a word of its own
+// (card_pin, cardPin, user[password]), with up to two digits after it (cvv2),
+// and without regard to case.
+var secretKeys = []secretKey{
+	{"cvv", false}, {"cvc", false}, {"csc", true}, {"cvn", true}, {"cav", true},
+	{"cvv_code", false}, {"cvvcode", false}, {"cvc_code", false}, {"cvccode", false},
+	{"security_code", false}, {"securitycode", false},
+	{"card_code", false}, {"cardcode", false},
+	{"pin", true}, {"pin_block", false}, {"pinblock", false},
+	{"track_data", false}, {"trackdata", false}, {"magstripe", false},
+	{"password", false}, {"passwd", false}, {"passphrase", false}, {"pass", true}, {"pwd", true},
+	{"password_confirmation", false}, {"passwordconfirmation", false},
+	{"authorization", false},
+	{"secret", true}, {"access_token", false}, {"accesstoken", false},
+	{"refresh_token", false}, {"refreshtoken", false}, {"api_key", false}, {"apikey", false},
+}
+
+// endings tells by the last three letters of a word whether it can be one of
+// secretKeys: one bit for each triple.
+var endings = func() (t [1024]uint32) {
+	for _, k := range secretKeys {
+		n := len(k.name)
+		e := ending(k.name[n-3], k.name[n-2], k.name[n-1])
+		t[e>>5] |= 1 << (e & 31)
+	}
+	return t
+}()
+
+func ending(a, b, c byte) uint { return uint(a&31)<<10 | uint(b&31)<<5 | uint(c&31) }
+
+// key is what was found before a "=" or ":".
+type key struct {
+	quotes  int  // backslashes before its closing quote; -1 when it is not quoted
+	encoded bool // its quotes are %22
+	auth    bool // it is authorization
+}
+
+// keyBefore reports whether a secret key ends right before i.
+func keyBefore(line []byte, i int) (key, bool) {
+	k := key{quotes: -1}
+	switch {
+	case i == 0:
+		return k, false
+	case line[i-1] == '"':
+		k.quotes = 0
+		for i--; i > 0 && line[i-1] == '\\'; i-- {
+			k.quotes++
+		}
+	case i > 3 && string(line[i-3:i]) == "%22":
+		k.encoded = true
+		i -= 3
+	case line[i-1] == '\'' || line[i-1] == ']' || line[i-1] == ' ':
+		return keyBeforeMark(line, i, k)
+	case i > 3 && line[i-3] == '%' && line[i-2] == '5' && line[i-1]|0x20 == 'd':
+		i -= 3
+	}
+	return k, k.word(line, i)
+}
+
+// keyBeforeMark is keyBefore for what may stand between a key and its "=": the
+// bracket of user[password], a single quote, the space of "key" : "value".
+func keyBeforeMark(line []byte, i int, k key) (key, bool) {
+	for i > 0 && line[i-1] == ' ' {
+		i--
+	}
+	if i > 0 && line[i-1] == '"' {
+		k.quotes = 0
+		for i--; i > 0 && line[i-1] == '\\'; i-- {
+			k.quotes++
+		}
+	} else if i > 0 && (line[i-1] == ']' || line[i-1] == '\'') {
+		i--
+	}
+	return k, k.word(line, i)
+}
+
+// word reports whether one of secretKeys ends at i.
+func (k *key) word(line []byte, i int) bool {
+	for n := 0; n < 2 && i > 0 && isDigit(line[i-1]); n++ {
+		i--
+	}
+	if i < 3 {
+		return false
+	}
+	e := ending(line[i-3], line[i-2], line[i-1])
+	if endings[e>>5]&(1<<(e&31)) == 0 {
+		return false
+	}
+	for _, s := range secretKeys {
+		if from := i - len(s.name); from >= 0 && equalFold(line[from:i], s.name) && (!s.whole || wordStart(line, from)) {
+			k.auth = s.name == "authorization"
+			return true
+		}
+	}
+	return false
+}
+
+// equalFold compares without regard to case, and with "-" for "_".
+func equalFold(b []byte, name string) bool {
+	for i, c := range b {
+		if c == '-' {
+			c = '_'
+		} else if c >= 'A' && c <= 'Z' {
+			c |= 0x20
+		}
+		if c != name[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// wordStart reports whether a word begins at i: after what is no letter or
+// digit, after an escape, or at a capital behind a small letter.
+func wordStart(line []byte, i int) bool {
+	if i == 0 || !touches(line, i) {
+		return true
+	}
+	if line[i] >= 'A' && line[i] <= 'Z' && line[i-1] >= 'a' && line[i-1] <= 'z' {
+		return true
+	}
+	from := synchronise(line, i)
+	if from == i {
+		return false
+	}
+	for from < i {
+		u := unitAt(line, from)
+		from += u.width
+		if from == i {
+			return u.kind == other || u.kind == gap
+		}
+	}
+	return false
+}

@@ -1,0 +1,285 @@
+package redact
+
+import "bytes"
+
+// value masks the value that begins at i, after the separator of key k.
+func (r *Redactor) value(line []byte, i int, k key, colon bool) bool {
+	isKey := k.quotes >= 0 || (k.encoded && colon) // of a JSON object
+	if colon {
+		i = skipGaps(line, i, k.encoded)
+	}
+	if i >= len(line) {
+		return false
+	}
+	if from, q := opening(line, i); from > 0 {
+		if !q.within(k) || (!isKey && !opens(line, from)) {
+			return false // it closes the string that ends with the key
+		}
+		end, _ := closing(line, from, q)
+		return r.fill(line, scheme(line, from, k), end)
+	}
+	switch c := line[i]; {
+	case k.quotes < 0:
+		i = scheme(line, i, k)
+		return r.fill(line, i, bareEnd(line, i, k))
+	case c == '-' || isDigit(c):
+		return fillNumber(line, i)
+	case c == '[':
+		return r.list(line, i+1, k)
+	}
+	return false // null, true, false, or an object whose keys speak for themselves
+}
+
+// quote says how a quoted value is closed.
+type quote struct {
+	slashes int    // backslashes before each quote
+	mark    string // `"`, `'` or "%22"
+}
+
+// opening reads the quote a value begins with and returns where its inside
+// begins; 0 when there is no quote.
+func opening(line []byte, i int) (from int, q quote) {
+	n := i
+	for n < len(line) && line[n] == '\\' {
+		n++
+	}
+	switch {
+	case n < len(line) && line[n] == '"':
+		return n + 1, quote{n - i, `"`}
+	case n == i && line[i] == '\'':
+		return i + 1, quote{0, `'`}
+	case bytes.HasPrefix(line[i:], []byte("%22")):
+		return i + 3, quote{0, "%22"}
+	}
+	return 0, quote{}
+}
+
+// within reports whether q can open a value inside the string that the key k is
+// in. Fewer backslashes than before the quotes of the key end that string.
+func (q quote) within(k key) bool {
+	if k.encoded {
+		return q.mark == "%22" || q.mark == `'`
+	}
+	return q.mark != `"` || q.slashes >= k.quotes
+}
+
+// opens reports whether a quote that ends at i begins a value, rather than
+// ending the string in which an empty value stands last.
+func opens(line []byte, i int) bool {
+	return i < len(line) && line[i] > ' ' && bytes.IndexByte([]byte(",}]:\\\"'"), line[i]) < 0
+}
+
+// closing returns where the quoted value that begins at i ends, and whether at
+// its own quote. Quotes escaped more deeply than the opening one are part of
+// it; one that ends the string around it ends it, too, so that the mask never
+// leaves that string.
+func closing(line []byte, i int, q quote) (end int, own bool) {
+	slashes := 0
+	for ; i < len(line); i++ {
+		switch c := line[i]; {
+		case c == '\\':
+			slashes++
+			continue
+		case c == '"' && q.mark == `"`:
+			if n := closes(slashes, q.slashes); n >= 0 {
+				return i - n, n == q.slashes
+			}
+		case c == '"':
+			return i - slashes, false
+		case c == '\'' && q.mark == `'` && slashes == 0:
+			return i, true
+		case c == '%' && q.mark == "%22" && percentUnit(line, i).char == '"':
+			return i, true
+		case c == '&' && q.mark == "%22":
+			return i, false
+		}
+		slashes = 0
+	}
+	return i - slashes, false
+}
+
+// closes returns how many of the backslashes before a quote belong to it, when
+// it closes a string whose own quotes have up to level of them; otherwise -1.
+// JSON within JSON within JSON has quotes with 0, 1, 3, 7 … backslashes; a
+// backslash of the text itself stands there as 2, 4, 8 … of them.
+func closes(slashes, level int) int {
+	for n := 0; n <= level; n = 2*n + 1 {
+		if slashes >= n && (slashes-n)%(2*(n+1)) == 0 {
+			return n
+		}
+	}
+	return -1
+}
+
+// bareEnd returns where a value without quotes ends: at what ends a parameter,
+// a word or the string it is in.
+func bareEnd(line []byte, i int, k key) int {
+	for i < len(line) {
+		switch c := line[i]; {
+		case c == '"' || c == '&' || c < ' ':
+			return i
+		case c == ' ' || (c == '+' && k.encoded && k.auth):
+			if !k.auth || line[i-1] != ',' {
+				return i
+			}
+		}
+		u := unitAt(line, i)
+		if u.width > 1 || line[i] == '\\' {
+			if endsValue(line, i, u, k) {
+				return i
+			}
+			if line[i] == '\\' {
+				u.width = escapeEnd(line, i) - i
+			}
+		}
+		i += u.width
+	}
+	return min(i, len(line))
+}
+
+// endsValue reports whether an encoded character ends a value without quotes.
+func endsValue(line []byte, i int, u unit, k key) bool {
+	if line[i] == '%' {
+		// %26 within password=a%26b belongs to the value; within
+		// password%3Da%26b it ends it.
+		return k.encoded && (u.char == '&' || u.char == '"' || u.char == ',' && !k.auth || u.char == '}' || (u.char != 0 && u.char <= ' '))
+	}
+	n := i
+	for n < len(line) && line[n] == '\\' {
+		n++
+	}
+	if n < len(line) && line[n] == '"' {
+		return true
+	}
+	return u.char == '&' || u.char == '"' || u.char == ' ' || (u.char != 0 && u.char < ' ')
+}
+
+// escapeEnd returns the end of the escape at i: all its backslashes and what
+// they escape, so that masking never leaves half an escape.
+func escapeEnd(line []byte, i int) int {
+	n := i
+	for n < len(line) && line[n] == '\\' {
+		n++
+	}
+	if (n-i)%2 == 0 || n == len(line) {
+		return n
+	}
+	if line[n] == 'u' {
+		for k := 1; k <= 4; k++ {
+			if n+k >= len(line) || hexDigit(line[n+k]) > 15 {
+				return n + 1
+			}
+		}
+		return n + 5
+	}
+	if line[n] == '"' {
+		return n
+	}
+	return n + 1
+}
+
+// schemes are the authentication schemes that are left readable.
+var schemes = []string{"bearer", "basic", "digest", "token", "negotiate", "apikey", "ntlm", "aws4-hmac-sha256"}
+
+// scheme returns where the credentials begin in the value at i.
+func scheme(line []byte, i int, k key) int {
+	if !k.auth {
+		return i
+	}
+	for _, s := range schemes {
+		if end := i + len(s); end < len(line) && foldedPrefix(line[i:], s) {
+			if n := skipGaps(line, end, true); n > end {
+				return n
+			}
+		}
+	}
+	return i
+}
+
+func foldedPrefix(b []byte, s string) bool {
+	for i := range len(s) {
+		if b[i] != s[i] && (!isLetter(b[i]) || b[i]|0x20 != s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// skipGaps skips spaces, and with encoded their encoded forms.
+func skipGaps(line []byte, i int, encoded bool) int {
+	for i < len(line) {
+		switch {
+		case line[i] == ' ' || line[i] == '\t':
+			i++
+		case encoded && line[i] == '+':
+			i++
+		case encoded && (line[i] == '%' || line[i] == '\\') && unitAt(line, i).char == ' ' && unitAt(line, i).kind == gap:
+			i += unitAt(line, i).width
+		default:
+			return i
+		}
+	}
+	return i
+}
+
+// fill overwrites line[from:end], unless it says that there is no value.
+func (r *Redactor) fill(line []byte, from, end int) (changed bool) {
+	end = min(end, len(line))
+	if from >= end {
+		return false
+	}
+	if v := string(line[from:end]); v == "-" || v == "(null)" || v == "null" {
+		return false
+	}
+	for i := from; i < end; i++ {
+		changed = changed || line[i] != 'x'
+		line[i] = 'x'
+	}
+	return changed
+}
+
+// fillNumber makes the JSON number at i a zero behind spaces: "000" would be no
+// number.
+func fillNumber(line []byte, i int) (changed bool) {
+	end := i
+	for end < len(line) && (isDigit(line[end]) || bytes.IndexByte([]byte("+-.eE"), line[end]) >= 0) {
+		end++
+	}
+	for ; i < end; i++ {
+		fill := byte(' ')
+		if i == end-1 {
+			fill = '0'
+		}
+		changed = changed || line[i] != fill
+		line[i] = fill
+	}
+	return changed
+}
+
+// list masks the strings and numbers of a JSON array.
+func (r *Redactor) list(line []byte, i int, k key) (changed bool) {
+	for i = skipGaps(line, i, false); i < len(line); i = skipGaps(line, i, false) {
+		from, q := opening(line, i)
+		switch {
+		case from > 0 && q.within(k):
+			end, own := closing(line, from, q)
+			changed = r.fill(line, scheme(line, from, k), end) || changed
+			if !own {
+				return changed
+			}
+			i = min(end+q.slashes+len(q.mark), len(line))
+		case from > 0:
+			return changed
+		case line[i] == ',':
+			i++
+		case line[i] == '-' || isDigit(line[i]):
+			changed = fillNumber(line, i) || changed
+			for i < len(line) && line[i] != ',' && line[i] != ']' {
+				i++
+			}
+		default:
+			return changed
+		}
+	}
+	return changed
+}
