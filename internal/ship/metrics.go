@@ -94,8 +94,8 @@ func newCollector(s *Shipper, sink string) *collector {
 	}
 	return &collector{
 		s:          s,
-		shipped:    desc("shipped_lines_total", "Lines the sink stored."),
-		dead:       desc("dead_lettered_lines_total", "Lines the sink will never accept, now in a dead-letter file."),
+		shipped:    desc("shipped_records_total", "Lines the sink stored."),
+		dead:       desc("dead_letters_total", "Lines the sink will never accept, now in a dead-letter file."),
 		heartbeats: desc("shipped_heartbeats_total", "Heartbeats stored or dead-lettered."),
 		retry:      desc("write_failures_total", "Writes to the sink that failed and are repeated, by class.", "class"),
 		oldest:     desc("oldest_in_flight_seconds", "Age of the oldest line that is being written; 0 when none is."),
