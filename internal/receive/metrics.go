@@ -97,6 +97,9 @@ func (m *metrics) receive(n int, now time.Time) {
 }
 
 func (m *metrics) drop(reason string, n int) {
+	if n == 0 {
+		return
+	}
 	m.mu.Lock()
 	m.dropped[reason] += int64(n)
 	m.mu.Unlock()

@@ -13,6 +13,9 @@ import (
 	"edgewarden/internal/parse"
 )
 
+// ErrOptions is wrapped by every error that says what is wrong with [Options].
+var ErrOptions = errors.New("configuring receiver")
+
 // Defaults of [Options].
 const (
 	DefaultHandshakeTimeout  = 10 * time.Second

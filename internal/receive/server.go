@@ -35,7 +35,7 @@ type Server struct {
 // Listen checks o and binds every address. Nothing is accepted before Serve.
 func Listen(o Options) (*Server, error) {
 	if err := o.validate(); err != nil {
-		return nil, fmt.Errorf("configuring receiver: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrOptions, err)
 	}
 	s := &Server{o: o, log: o.Logger, conns: map[*conn]struct{}{}, sources: map[string]int{}}
 	if s.log == nil {

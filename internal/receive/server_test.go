@@ -93,7 +93,9 @@ func (h *house) take(src receive.Source, received time.Time, frames []parse.Fram
 	defer h.mu.Unlock()
 	h.calls++
 	for _, f := range frames {
-		h.lines = append(h.lines, line{string(f.Line), src, f})
+		text := string(f.Line)
+		f.Line = nil // the buffer is not ours to keep
+		h.lines = append(h.lines, line{text, src, f})
 	}
 	h.changed.Broadcast()
 }

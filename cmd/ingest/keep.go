@@ -1,0 +1,154 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"edgewarden/internal/parse"
+	"edgewarden/internal/receive"
+	"edgewarden/internal/record"
+	"edgewarden/internal/redact"
+	"edgewarden/internal/ship"
+	"edgewarden/internal/spool"
+)
+
+// Reasons of lines that were received and could not be kept.
+const (
+	dropFull    = "spool_full"
+	dropError   = "spool_error"
+	dropDamaged = "spool_damaged" // kept, and found damaged on disk later
+)
+
+// keeper takes frames from connections, masks them and puts them in the spool.
+type keeper struct {
+	spool     *spool.Spool
+	serviceID string
+	drop      func(reason string, lines int)
+	log       *slog.Logger
+	pool      sync.Pool // of *desk
+	redacted  *prometheus.CounterVec
+	dropping  dropping
+	onDrop    func(reason string) // called when dropping begins; may be nil
+}
+
+// desk is what the work on one read needs: reused, so that a line costs no allocation.
+type desk struct {
+	mask     *redact.Redactor
+	buf      []byte
+	ends     []int
+	payloads [][]byte
+}
+
+func newKeeper(s *spool.Spool, serviceID string, tokens [][]byte, drop func(string, int), log *slog.Logger) *keeper {
+	k := &keeper{spool: s, serviceID: serviceID, drop: drop, log: log}
+	k.pool.New = func() any { return &desk{mask: redact.New(tokens...)} }
+	k.redacted = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "edgewarden_ingest_redacted_total", Help: "Values masked before a line was stored, by kind."}, []string{"kind"})
+	return k
+}
+
+// keep is a receive.Handler: all frames of a read go into the spool with one
+// write, or are dropped together.
+func (k *keeper) keep(src receive.Source, received time.Time, frames []parse.Frame) {
+	d := k.pool.Get().(*desk)
+	defer k.pool.Put(d)
+	d.buf, d.ends, d.payloads = d.buf[:0], d.ends[:0], d.payloads[:0]
+	var masked redact.Counts
+	for _, f := range frames {
+		n := d.mask.Line(f.Line)
+		masked.Cards += n.Cards
+		masked.Secrets += n.Secrets
+		e := ship.Envelope{
+			Received: received, Sender: sender(src, f), Conn: src.Conn, Remote: src.Remote, ServiceID: k.serviceID,
+			Length: f.Length, Cut: f.Cut, Unterminated: f.Unterminated, Line: f.Line,
+		}
+		d.buf = e.Append(d.buf)
+		d.ends = append(d.ends, len(d.buf))
+	}
+	from := 0
+	for _, end := range d.ends {
+		d.payloads = append(d.payloads, d.buf[from:end])
+		from = end
+	}
+	k.count(masked)
+	k.append(d.payloads)
+}
+
+// append stores payloads or counts them as dropped. A spool that is full or
+// broken never stops the reader: a receiver that does not read makes Fastly
+// drop lines in silence.
+func (k *keeper) append(payloads [][]byte) {
+	err := k.spool.Append(payloads)
+	if err == nil {
+		if k.dropping.over(time.Now()) {
+			k.log.Info("spool takes lines again")
+		}
+		return
+	}
+	reason := dropError
+	if errors.Is(err, spool.ErrFull) {
+		reason = dropFull
+	}
+	k.drop(reason, len(payloads))
+	if k.dropping.begins(time.Now()) {
+		k.log.Error("dropping lines", "reason", reason, "err", err,
+			"advice", "free disk space, raise --spool-max-bytes, or find out why records are not shipped")
+		if k.onDrop != nil {
+			k.onDrop(reason)
+		}
+	}
+}
+
+func (k *keeper) count(n redact.Counts) {
+	if n.Cards > 0 {
+		k.redacted.WithLabelValues("card").Add(float64(n.Cards))
+	}
+	if n.Secrets > 0 {
+		k.redacted.WithLabelValues("secret").Add(float64(n.Secrets))
+	}
+}
+
+// sender says how a frame was authenticated.
+func sender(src receive.Source, f parse.Frame) string {
+	switch {
+	case src.Verified:
+		return record.SenderMTLS
+	case f.Token:
+		return record.SenderToken
+	}
+	return record.SenderNone
+}
+
+// calm is how long nothing must have been dropped before that is said to be over:
+// at the cap, small reads still fit while large ones do not.
+const calm = 10 * time.Second
+
+// dropping remembers whether lines are being dropped, so that the log says so
+// once when it starts and once when it ends.
+type dropping struct {
+	on   atomic.Bool
+	mu   sync.Mutex
+	last time.Time
+}
+
+func (d *dropping) begins(now time.Time) bool {
+	d.mu.Lock()
+	d.last = now
+	d.mu.Unlock()
+	return d.on.CompareAndSwap(false, true)
+}
+
+func (d *dropping) over(now time.Time) bool {
+	if !d.on.Load() {
+		return false
+	}
+	d.mu.Lock()
+	quiet := now.Sub(d.last) >= calm
+	d.mu.Unlock()
+	return quiet && d.on.CompareAndSwap(true, false)
+}
