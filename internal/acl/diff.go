@@ -3,6 +3,7 @@ package acl
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"edgewarden/internal/policy"
@@ -40,8 +41,8 @@ type differ struct {
 	broken  []Entry           // ours, unreadable
 	foreign map[place]Entry
 	negated []Entry // foreign, in block ACLs
-	decided map[place]policy.Decision
-	order   []place // of decided
+	decided map[place]*policy.Decision
+	order   []place // of decided, as they came
 	gone    map[string]bool
 	touched map[string]bool
 	room    map[string]int // by ACL name
@@ -65,7 +66,7 @@ func Diff(s *Snapshot, ds []policy.Decision, o DiffOptions) *Plan {
 		o.Max = DefaultMax
 	}
 	d := &differ{s: s, o: o, p: &Plan{Run: o.Run, Target: s.Target, Now: o.Now},
-		have: map[place][]Entry{}, foreign: map[place]Entry{}, decided: map[place]policy.Decision{},
+		have: map[place][]Entry{}, foreign: map[place]Entry{}, decided: map[place]*policy.Decision{},
 		gone: map[string]bool{}, touched: map[string]bool{}, room: map[string]int{}}
 	d.index()
 	d.missing()
@@ -125,9 +126,11 @@ func (d *differ) missing() {
 // reduce leaves one decision a place. A release wins, unless it is only for having expired; of two others the one that
 // lasts longer does.
 func (d *differ) reduce(ds []policy.Decision) {
-	for _, n := range ds {
+	ds = slices.Clone(ds) // the caller's stay as they are
+	for i := range ds {
+		n := &ds[i]
 		if n.Verb == policy.VerbRefuse {
-			d.p.Refusals = append(d.p.Refusals, n)
+			d.p.Refusals = append(d.p.Refusals, *n)
 			continue
 		}
 		n.Prefix = canonical(n.Prefix)
@@ -143,8 +146,8 @@ func (d *differ) reduce(ds []policy.Decision) {
 }
 
 // stronger decides between two decisions about one place.
-func stronger(a, b policy.Decision) bool {
-	weight := func(d policy.Decision) int {
+func stronger(a, b *policy.Decision) bool {
+	weight := func(d *policy.Decision) int {
 		switch {
 		case d.Verb == policy.VerbRelease && d.Code == policy.CodeExpired:
 			return 0
@@ -162,7 +165,7 @@ func stronger(a, b policy.Decision) bool {
 }
 
 // decide turns decisions into changes of present entries and returns those that need a new one.
-func (d *differ) decide() (newcomers []policy.Decision) {
+func (d *differ) decide() (newcomers []*policy.Decision) {
 	for _, at := range d.order {
 		n := d.decided[at]
 		switch n.Verb {
@@ -170,7 +173,7 @@ func (d *differ) decide() (newcomers []policy.Decision) {
 			d.release(at, n)
 		case policy.VerbKeep:
 			if len(d.have[at]) > 0 {
-				d.p.Kept = append(d.p.Kept, n)
+				d.p.Kept = append(d.p.Kept, *n)
 			}
 		default:
 			if !d.renew(at, n) {
@@ -182,23 +185,23 @@ func (d *differ) decide() (newcomers []policy.Decision) {
 }
 
 // release deletes every entry of ours at a place, of whichever ACL and however many.
-func (d *differ) release(at place, n policy.Decision) {
+func (d *differ) release(at place, n *policy.Decision) {
 	for _, e := range d.have[at] {
 		// An exemption made by hand is not what a prefix that left the allowlist takes with it.
 		if e.Mark.Kind == n.Kind {
-			d.remove(e, &n, n.Code, n.Reason)
+			d.remove(e, n, n.Code, n.Reason)
 		}
 	}
 	for _, e := range d.broken {
 		if e.Prefix == at.prefix && d.roleOfEntry(e) == at.role {
-			d.remove(e, &n, n.Code, n.Reason)
+			d.remove(e, n, n.Code, n.Reason)
 		}
 	}
 }
 
 // renew makes the present entry say what was decided; false means there is none. An entry with an unreadable mark is
 // mended rather than doubled.
-func (d *differ) renew(at place, n policy.Decision) bool {
+func (d *differ) renew(at place, n *policy.Decision) bool {
 	es := d.have[at]
 	if len(es) == 0 {
 		for _, e := range d.broken {
@@ -216,16 +219,16 @@ func (d *differ) renew(at place, n policy.Decision) bool {
 	}
 	want := d.mark(n, since)
 	if e.Mark.Kind == policy.KindAllow && want.Kind == policy.KindExempt && compareUntil(e.Mark.Until, want.Until) >= 0 || e.Mark.Same(want) {
-		d.p.Kept = append(d.p.Kept, n)
+		d.p.Kept = append(d.p.Kept, *n)
 		return true
 	}
 	d.update(e, n, since)
 	return true
 }
 
-func (d *differ) update(e Entry, n policy.Decision, since time.Time) {
+func (d *differ) update(e Entry, n *policy.Decision, since time.Time) {
 	d.touched[e.ID] = true
-	d.p.Changes = append(d.p.Changes, Change{Op: Update, ACL: e.ACL, Prefix: e.Prefix, EntryID: e.ID, Mark: d.mark(n, since), Decision: &n, Code: n.Code, Reason: n.Reason})
+	d.p.Changes = append(d.p.Changes, Change{Op: Update, ACL: e.ACL, Prefix: e.Prefix, EntryID: e.ID, Mark: d.mark(n, since), Decision: n, Code: n.Code, Reason: n.Reason})
 }
 
 func (d *differ) remove(e Entry, n *policy.Decision, code, reason string) {
@@ -253,7 +256,7 @@ func (d *differ) roleOfEntry(e Entry) role {
 	return roleBlock
 }
 
-func (d *differ) mark(n policy.Decision, since time.Time) Mark {
+func (d *differ) mark(n *policy.Decision, since time.Time) Mark {
 	return Mark{Owner: d.s.Target.Owner, Kind: n.Kind, Until: n.Until, Since: since, Strikes: n.Strikes, Rule: n.Rule, Run: d.o.Run}.mended()
 }
 

@@ -74,10 +74,10 @@ func (c Change) harm() int64 {
 	if c.Decision == nil {
 		return 0
 	}
-	return harmOf(*c.Decision)
+	return harmOf(c.Decision)
 }
 
-func harmOf(d policy.Decision) int64 {
+func harmOf(d *policy.Decision) int64 {
 	if d.Harm == 0 && d.Offender != nil {
 		return d.Offender.Measures.Requests
 	}
@@ -101,6 +101,6 @@ func sortChanges(cs []Change) {
 
 func sortDecisions(ds []policy.Decision) {
 	slices.SortStableFunc(ds, func(a, b policy.Decision) int {
-		return cmp.Or(cmp.Compare(harmOf(b), harmOf(a)), comparePrefix(a.Prefix, b.Prefix), cmp.Compare(a.Rule, b.Rule))
+		return cmp.Or(cmp.Compare(harmOf(&b), harmOf(&a)), comparePrefix(a.Prefix, b.Prefix), cmp.Compare(a.Rule, b.Rule))
 	})
 }

@@ -13,15 +13,14 @@ import (
 const RuleManual = "manual"
 
 // settle gives newcomers their places, most harmful first, and makes room for them where they rank above what is there.
-func (d *differ) settle(newcomers []policy.Decision) {
-	slices.SortStableFunc(newcomers, func(a, b policy.Decision) int {
+func (d *differ) settle(newcomers []*policy.Decision) {
+	slices.SortStableFunc(newcomers, func(a, b *policy.Decision) int {
 		return cmp.Or(compareRank(rankOf(b), rankOf(a)), comparePrefix(a.Prefix, b.Prefix))
 	})
 	var weakest []candidate // ours in the block ACLs, least harmful first; made when first needed
-	for i := range newcomers {
-		n := &newcomers[i]
+	for i, n := range newcomers {
 		at := place{roleOf(n.Kind), n.Prefix}
-		if !d.admissible(at, *n) {
+		if !d.admissible(at, n) {
 			continue
 		}
 		if acl := d.firstWithRoom(at.role); acl != "" {
@@ -32,11 +31,14 @@ func (d *differ) settle(newcomers []policy.Decision) {
 			if weakest == nil {
 				weakest = d.candidates()
 			}
-			if len(weakest) > 0 && compareRank(weakest[0].rank, rankOf(*n)) < 0 {
+			if len(weakest) > 0 && compareRank(weakest[0].rank, rankOf(n)) < 0 {
 				d.evict(weakest[0], n)
 				weakest = weakest[1:]
 				continue
 			}
+		}
+		if d.p.NoRoom == nil {
+			d.p.NoRoom = make([]policy.Decision, 0, len(newcomers)-i)
 		}
 		d.noRoom(*n, fmt.Sprintf("no %s ACL has room for it", roleNames[at.role]))
 	}
@@ -46,10 +48,11 @@ func (d *differ) settle(newcomers []policy.Decision) {
 var roleNames = map[role]string{roleExempt: "exempt", roleBlock: "block", roleShadow: "shadow"}
 
 // admissible sorts out what needs no entry or must not have one.
-func (d *differ) admissible(at place, n policy.Decision) bool {
+func (d *differ) admissible(at place, n *policy.Decision) bool {
 	refuse := func(code, format string, args ...any) bool {
-		n.Verb, n.Code, n.Reason = policy.VerbRefuse, code, fmt.Sprintf(format, args...)
-		d.p.Refusals = append(d.p.Refusals, n)
+		r := *n
+		r.Verb, r.Code, r.Reason = policy.VerbRefuse, code, fmt.Sprintf(format, args...)
+		d.p.Refusals = append(d.p.Refusals, r)
 		return false
 	}
 	if !at.prefix.IsValid() {
@@ -89,7 +92,7 @@ func (d *differ) create(acl string, n *policy.Decision) {
 	if since.IsZero() {
 		since = d.o.Now
 	}
-	d.p.Changes = append(d.p.Changes, Change{Op: Create, ACL: acl, Prefix: n.Prefix, Mark: d.mark(*n, since), Decision: n, Code: n.Code, Reason: n.Reason})
+	d.p.Changes = append(d.p.Changes, Change{Op: Create, ACL: acl, Prefix: n.Prefix, Mark: d.mark(n, since), Decision: n, Code: n.Code, Reason: n.Reason})
 }
 
 func (d *differ) noRoom(n policy.Decision, reason string) {
@@ -112,7 +115,7 @@ type rank struct {
 	since   int64
 }
 
-func rankOf(n policy.Decision) rank {
+func rankOf(n *policy.Decision) rank {
 	r := rank{harm: harmOf(n), strikes: n.Strikes, since: unix(n.Since)}
 	if n.Rule == RuleManual {
 		r.manual = 1
@@ -137,7 +140,7 @@ func (d *differ) candidates() []candidate {
 			if !e.Ours || e.MarkErr != nil || d.gone[e.ID] || d.touched[e.ID] {
 				continue
 			}
-			r := rankOf(policy.Decision{Rule: e.Mark.Rule, Strikes: e.Mark.Strikes, Since: e.Mark.Since})
+			r := rankOf(&policy.Decision{Rule: e.Mark.Rule, Strikes: e.Mark.Strikes, Since: e.Mark.Since})
 			if n, ok := d.decided[place{roleBlock, e.Prefix}]; ok {
 				r.harm = harmOf(n)
 			}
