@@ -67,6 +67,9 @@ func mayEndKey(line []byte, i int) bool {
 	if !isLetter(c) {
 		return !isDigit(c) || !isDigit(line[i-2]) || !isDigit(line[i-3])
 	}
+	if line[i-3] == '%' { // %5D
+		return true
+	}
 	e := ending(line[i-3], line[i-2], c)
 	return endings[e>>5]&(1<<(e&31)) != 0
 }
