@@ -34,18 +34,20 @@ type place struct {
 
 // differ holds what Diff works on.
 type differ struct {
-	s       *Snapshot
-	o       DiffOptions
-	p       *Plan
-	have    map[place][]Entry // ours, readable, the one to keep first
-	broken  []Entry           // ours, unreadable
-	foreign map[place]Entry
-	negated []Entry // foreign, in block ACLs
-	decided map[place]*policy.Decision
-	order   []place // of decided, as they came
-	gone    map[string]bool
-	touched map[string]bool
-	room    map[string]int // by ACL name
+	s         *Snapshot
+	o         DiffOptions
+	p         *Plan
+	have      map[place][]Entry // ours, readable, the one to keep first
+	broken    []Entry           // ours, unreadable
+	foreign   map[place]Entry
+	negated   []Entry // foreign, in block ACLs
+	decided   map[place]*policy.Decision
+	order     []place // of decided, as they came
+	gone      map[string]bool
+	touched   map[string]bool
+	room      map[string]int // by ACL name
+	lists     map[role][]*List
+	newcomers int
 }
 
 // Diff compares what is with what was decided. It is pure, its result is in a fixed order, and after the plan has been
@@ -66,8 +68,8 @@ func Diff(s *Snapshot, ds []policy.Decision, o DiffOptions) *Plan {
 		o.Max = DefaultMax
 	}
 	d := &differ{s: s, o: o, p: &Plan{Run: o.Run, Target: s.Target, Now: o.Now},
-		have: map[place][]Entry{}, foreign: map[place]Entry{}, decided: map[place]*policy.Decision{},
-		gone: map[string]bool{}, touched: map[string]bool{}, room: map[string]int{}}
+		have: map[place][]Entry{}, foreign: map[place]Entry{}, decided: make(map[place]*policy.Decision, len(ds)),
+		gone: map[string]bool{}, touched: map[string]bool{}, room: map[string]int{}, lists: map[role][]*List{}}
 	d.index()
 	d.missing()
 	if o.Purge {
@@ -88,7 +90,8 @@ func Diff(s *Snapshot, ds []policy.Decision, o DiffOptions) *Plan {
 // index sorts the present entries into ours, broken and foreign.
 func (d *differ) index() {
 	for _, r := range []role{roleBlock, roleExempt, roleShadow} {
-		for _, l := range d.s.of(r) {
+		d.lists[r] = d.s.of(r)
+		for _, l := range d.lists[r] {
 			d.room[l.Name] = d.o.Capacity - len(l.Entries)
 			for _, e := range l.Entries {
 				d.indexEntry(r, e)
@@ -127,6 +130,7 @@ func (d *differ) missing() {
 // lasts longer does.
 func (d *differ) reduce(ds []policy.Decision) {
 	ds = slices.Clone(ds) // the caller's stay as they are
+	d.order = make([]place, 0, len(ds))
 	for i := range ds {
 		n := &ds[i]
 		if n.Verb == policy.VerbRefuse {

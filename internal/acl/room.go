@@ -17,8 +17,9 @@ func (d *differ) settle(newcomers []*policy.Decision) {
 	slices.SortStableFunc(newcomers, func(a, b *policy.Decision) int {
 		return cmp.Or(compareRank(rankOf(b), rankOf(a)), comparePrefix(a.Prefix, b.Prefix))
 	})
+	d.newcomers = len(newcomers)
 	var weakest []candidate // ours in the block ACLs, least harmful first; made when first needed
-	for i, n := range newcomers {
+	for _, n := range newcomers {
 		at := place{roleOf(n.Kind), n.Prefix}
 		if !d.admissible(at, n) {
 			continue
@@ -36,9 +37,6 @@ func (d *differ) settle(newcomers []*policy.Decision) {
 				weakest = weakest[1:]
 				continue
 			}
-		}
-		if d.p.NoRoom == nil {
-			d.p.NoRoom = make([]policy.Decision, 0, len(newcomers)-i)
 		}
 		d.noRoom(*n, fmt.Sprintf("no %s ACL has room for it", roleNames[at.role]))
 	}
@@ -78,7 +76,7 @@ func (d *differ) admissible(at place, n *policy.Decision) bool {
 }
 
 func (d *differ) firstWithRoom(r role) string {
-	for _, l := range d.s.of(r) {
+	for _, l := range d.lists[r] {
 		if l.ID != "" && d.room[l.Name] > 0 {
 			return l.Name
 		}
@@ -97,6 +95,9 @@ func (d *differ) create(acl string, n *policy.Decision) {
 
 func (d *differ) noRoom(n policy.Decision, reason string) {
 	n.Code, n.Reason = CodeNoRoom, joinReason(reason, n.Reason)
+	if d.p.NoRoom == nil {
+		d.p.NoRoom = make([]policy.Decision, 0, d.newcomers)
+	}
 	d.p.NoRoom = append(d.p.NoRoom, n)
 }
 
