@@ -179,7 +179,7 @@ func TestLoadSaysWhatIsWrongAndWhere(t *testing.T) {
 		{"a tag", "owner: !!binary aGk=\n", `c.yaml:1:8: tags such as !!binary have no meaning here`},
 		{"an owner in capitals", "owner: Prod\n", `c.yaml:1:8: owner is "Prod": want 1 to 24 of a-z, 0-9 and -`},
 		{"an owner that is a list", "owner: [a]\n", "c.yaml:1:8: owner is a text, not a list"},
-		{"an owner without a value", "owner:\n", "c.yaml:1:7: owner has no value"},
+		{"an owner without a value", "owner:\n", "c.yaml:1:8: owner has no value"},
 		{"a period without a unit", "period: 5\n", `c.yaml:1:9: period: "5" is no duration: write a number with its unit`},
 		{"a period out of range", "period: 1s\n", "c.yaml:1:9: period is 1s: want 10s to 1d"},
 		{"a lease shorter than two periods", "period: 1h\nlease: 90m\n", "c.yaml:2:1: the lease of 1h30m is shorter than two periods of 1h"},
