@@ -1,11 +1,12 @@
 package spool
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"sort"
-	"sync"
 	"time"
 )
 
@@ -105,7 +106,9 @@ func (c *Cursor) take(maxBytes int, maxAge time.Duration) (*Batch, time.Duration
 	claimed := span{b.From, b.To}
 	c.taken.add(b.From, b.To)
 	c.open = append(c.open, claimed)
-	if err := c.log.append(entry{entryClaim, claimed}, c.state); err != nil {
+	if err := c.log.append(entry{entryClaim, claimed}, c.state); errors.Is(err, ErrClosed) {
+		return nil, 0, io.EOF
+	} else if err != nil {
 		c.noteKept(err)
 	}
 	return b, 0, nil
@@ -123,6 +126,9 @@ func (c *Cursor) keep() {
 
 // noteKept says once that claims are not durable. mu is held.
 func (c *Cursor) noteKept(err error) {
+	if errors.Is(err, ErrClosed) {
+		return
+	}
 	if err != nil && !c.unkept {
 		c.s.log.Error("cursor cannot be persisted: batches may come again in other bounds after a crash", "cursor", c.name, "error", err)
 	}
@@ -191,155 +197,4 @@ func appendTime(p part) int64 {
 	readAround(f, b, p.from)
 	h, _ := parseHead(b, p.g.seed, p.from)
 	return h.time
-}
-
-// read reads the records of sp from its start, up to maxBytes of payload, and
-// sets the bounds of the batch. mu is held.
-func (c *Cursor) read(sp span, maxBytes uint64) (*Batch, error) {
-	b := &Batch{cursor: c, held: true, memory: memories.Get().(*memory), From: sp.from, To: sp.from}
-	b.Items = b.memory.items[:0]
-	budget := int64(min(maxBytes, 1<<40))
-	limit := min(budget*4+1<<20, 1<<40) // small records have more header than payload
-	found, _, _ := c.s.parts(sp, limit)
-	full := false
-	for _, p := range found {
-		f, err := os.Open(p.path)
-		if gone(err) {
-			c.s.noteDamage(p.g)
-			b.To = position(p.g.no, p.to)
-			continue
-		}
-		if err != nil {
-			b.memory.recycle(b)
-			return nil, fmt.Errorf("read spool: %w", err)
-		}
-		var off int64
-		off, full = b.takePart(f, p, &budget)
-		_ = f.Close()
-		b.To = position(p.g.no, off)
-		if full {
-			break
-		}
-	}
-	if sp.to != endless {
-		if rest, _, more := c.s.parts(span{b.To, sp.to}, 1); len(rest) == 0 && !more {
-			b.To = sp.to
-		}
-	}
-	return b, nil
-}
-
-// memory is what a batch occupies; it is used again after the batch.
-type memory struct {
-	buf     []byte
-	items   []Item
-	sources []source // parallel to items
-}
-
-// source is where an item came from and what its payload has to sum up to.
-type source struct {
-	g    *segment
-	head head
-}
-
-var memories = sync.Pool{New: func() any { return new(memory) }}
-
-// keptMemory is the largest buffer that is kept for the next batch.
-const keptMemory = 16 << 20
-
-// recycle gives the memory of a batch that is done back.
-func (m *memory) recycle(b *Batch) {
-	b.memory = nil
-	if m == nil || cap(m.buf) > keptMemory {
-		return
-	}
-	m.buf, m.items, m.sources = m.buf[:0], b.Items[:0], m.sources[:0]
-	b.Items = nil
-	memories.Put(m)
-}
-
-// extend returns n bytes after what is used. Items keep the memory they point
-// to, also when the buffer moves.
-func (m *memory) extend(n int64) []byte {
-	used := len(m.buf)
-	if int64(cap(m.buf)-used) < n {
-		m.buf, used = make([]byte, 0, n), 0
-	}
-	return m.buf[used : used+int(n)]
-}
-
-// readWindow is the least that is read from a segment at once.
-const readWindow = 64 << 10
-
-// takePart adds the records of p to the batch until the budget is used. It
-// returns where it stopped and whether the budget was the reason.
-func (b *Batch) takePart(f *os.File, p part, budget *int64) (off int64, full bool) {
-	off = p.from
-	least := int64(readWindow)
-	for off < p.to {
-		want := min(p.to-off, max(least, min(*budget+*budget/16, 4<<20)+readWindow))
-		w := b.memory.extend(want)
-		readAround(f, w, off)
-		used, full := b.hop(w, p, off, budget)
-		b.memory.buf = b.memory.buf[:len(b.memory.buf)+int(used)]
-		off += used
-		if full {
-			return off, true
-		}
-		if used > 0 {
-			least = readWindow
-			continue
-		}
-		if int64(len(w)) >= recordHead {
-			h, ok := parseHead(w, p.g.seed, off)
-			if size := recordHead + int64(h.size); ok && off+size <= p.to && size > want {
-				least = size
-				continue
-			}
-		}
-		b.cursor.s.noteDamage(p.g)
-		sc := newScanner(f, p.g.seed, off, p.to)
-		if sc.next() {
-			off = sc.start
-		} else {
-			off = p.to
-		}
-	}
-	return off, false
-}
-
-// hop adds the records that stand whole at the start of w.
-func (b *Batch) hop(w []byte, p part, off int64, budget *int64) (used int64, full bool) {
-	for used+recordHead <= int64(len(w)) {
-		h, ok := parseHead(w[used:], p.g.seed, off+used)
-		end := used + recordHead + int64(h.size)
-		if !ok || end > int64(len(w)) {
-			break
-		}
-		if len(b.Items) > 0 && int64(h.size) > *budget {
-			return used, true
-		}
-		b.Items = append(b.Items, Item{position(p.g.no, off+used), w[used+recordHead : end : end]})
-		b.memory.sources = append(b.memory.sources, source{p.g, h})
-		*budget -= int64(h.size)
-		used = end
-		if *budget <= 0 {
-			return used, true
-		}
-	}
-	return used, false
-}
-
-// check drops the items whose payload is not what was written. It runs outside
-// the cursor's lock: summing is most of the work of reading.
-func (b *Batch) check() {
-	sound := b.Items[:0]
-	for i, it := range b.Items {
-		if src := b.memory.sources[i]; src.head.sound(it.Payload) {
-			sound = append(sound, it)
-		} else {
-			b.cursor.s.noteDamage(src.g)
-		}
-	}
-	b.Items = sound
 }

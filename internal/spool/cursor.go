@@ -36,27 +36,6 @@ type Cursor struct {
 	}
 }
 
-// Item is one record of a batch.
-type Item struct {
-	Position uint64 // unique and increasing in this spool, never reused
-	Payload  []byte // valid until the batch is acknowledged or released
-}
-
-// Batch is a claimed run of records; no other Next returns them until Release.
-//
-// The batches of one cursor touch (the To of one is the From of another)
-// wherever no record lies between. A batch that comes again, after Release or
-// after a restart, has the same From and To; so a consumer may name what it
-// stores by them.
-type Batch struct {
-	Items    []Item
-	From, To uint64 // positions [From, To): every position in it belongs to this batch or does not exist
-
-	cursor *Cursor
-	held   bool // guarded by the cursor's mu
-	memory *memory
-}
-
 // openCursor reads a cursor, or starts one at the oldest record.
 func openCursor(s *Spool, name string, oldest uint64) (*Cursor, error) {
 	c := &Cursor{s: s, name: name, live: position(s.next, 0)}

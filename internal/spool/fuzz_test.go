@@ -10,9 +10,9 @@ import (
 	"edgewarden/internal/spool"
 )
 
-// FuzzSegmentReader puts any bytes in a segment's place. Reading never panics,
-// never takes long, and never returns a record whose checksums fail, which is
-// checked here from the format as doc.go describes it.
+// FuzzSegmentReader puts any bytes in a segment's place. Reading never panics
+// and never returns a record whose checksums fail, which is checked here from
+// the format as doc.go describes it; a cursor and Dump see the same records.
 func FuzzSegmentReader(f *testing.F) {
 	const id = 0x00c0ffee00c0ffee
 	var segment []byte

@@ -24,7 +24,7 @@ const (
 func takeLock(dir string) (_ *os.File, orderly bool, _ error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, false, fmt.Errorf("open spool lock: %w", err)
+		return nil, false, fmt.Errorf("open spool %s: it has to be a directory this user can write: %w", dir, err)
 	}
 	for try := 1; ; try++ {
 		err = flock(f, syscall.LOCK_EX)

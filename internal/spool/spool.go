@@ -74,7 +74,7 @@ func open(o Options, prepare func(*Spool)) (*Spool, error) {
 		prepare(s)
 	}
 	if err := makeDir(o.Dir); err != nil {
-		return nil, fmt.Errorf("open spool: %w", err)
+		return nil, fmt.Errorf("open spool %s: %w", o.Dir, err)
 	}
 	lock, orderly, err := takeLock(o.Dir)
 	if err != nil {

@@ -65,7 +65,7 @@ func TestTheOldestPendingRecordIsTheOldestNotAcknowledged(t *testing.T) {
 		began := time.Now()
 		for _, x := range []string{"a", "b", "c"} {
 			put(t, s, x)
-			time.Sleep(time.Minute)
+			<-time.After(time.Minute)
 		}
 		a, b := next(t, c, 1), next(t, c, 1)
 		ack(t, c, b)
@@ -92,9 +92,9 @@ func TestNextGathersUntilTheBatchIsFullOrOld(t *testing.T) {
 		go func() {
 			for range 3 {
 				_ = s.Append(payloads("early"))
-				time.Sleep(time.Second)
+				<-time.After(time.Second)
 			}
-			time.Sleep(time.Hour)
+			<-time.After(time.Hour)
 			_ = s.Append(payloads("late", strings.Repeat("x", 2000)))
 		}()
 		b, err := c.Next(t.Context(), 1000, 5*time.Second)
@@ -151,7 +151,7 @@ func TestACursorFarBehindTurnsToTheNewest(t *testing.T) {
 		}
 		b := next(t, c, 1)
 		same(t, texts(b), old[:1]) // many segments behind, but not for long
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		for i := range 10 {
 			put(t, s, numbered("new", i*100, 100)...)
 		}

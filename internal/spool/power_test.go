@@ -1,0 +1,200 @@
+package spool_test
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"edgewarden/internal/spool"
+)
+
+// powerDisk remembers what of each file a sync has made durable.
+type powerDisk struct {
+	t       *testing.T
+	mu      sync.Mutex
+	durable map[string][]byte
+}
+
+func (d *powerDisk) sync(f *os.File) error {
+	b, err := os.ReadFile(f.Name())
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.durable[filepath.Base(f.Name())] = b
+	return nil
+}
+
+// cut leaves in dir what the disk has after a power cut: of each segment and
+// cursor the synced bytes, then whatever the file system made of the rest. A
+// segment that was never synced may be gone altogether.
+func (d *powerDisk) cut(dir string, r *rand.Rand) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, path := range files(d.t, dir, "*") {
+		name := filepath.Base(path)
+		b, synced := d.durable[name]
+		now, err := os.ReadFile(path)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		switch {
+		case strings.HasPrefix(name, "cursor-"):
+			if !synced { // made by rename, so durable as it was then: without entries but the first
+				b = now[:32+24]
+			}
+			b = append(b[:len(b):len(b)], make([]byte, max(0, len(now)-len(b)))...)
+		case strings.HasSuffix(name, ".seg"):
+			if !synced && r.IntN(2) == 0 {
+				if err := os.Remove(path); err != nil {
+					d.t.Fatal(err)
+				}
+				continue
+			}
+			rest := now[min(len(now), len(b)):]
+			switch r.IntN(3) {
+			case 0: // the size arrived, the bytes did not
+				rest = make([]byte, len(rest))
+			case 1:
+				rest = rest[:r.IntN(len(rest)+1)]
+			case 2:
+				rest = nil
+			}
+			b = append(b[:len(b):len(b)], rest...)
+		default:
+			continue
+		}
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+}
+
+// TestAPowerCutLosesNothingSyncedAndReusesNoPosition cuts the power many times
+// in one spool's life.
+func TestAPowerCutLosesNothingSyncedAndReusesNoPosition(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	dir := filepath.Join(fastDir(t), "spool")
+	at := map[uint64]string{}
+	bounds := map[uint64]uint64{}
+	open := map[string]bool{} // synced and not acknowledged
+	n := 0
+	see := func(b *spool.Batch) {
+		if to, ok := bounds[b.From]; ok && to != b.To {
+			t.Fatalf("the batch from %x ended at %x and comes again ending at %x", b.From, to, b.To)
+		}
+		bounds[b.From] = b.To
+		for _, it := range b.Items {
+			if x, ok := at[it.Position]; ok && x != string(it.Payload) {
+				t.Fatalf("position %x was given to %s and to %s", it.Position, x, it.Payload)
+			}
+			at[it.Position] = string(it.Payload)
+		}
+	}
+	done := func(s *spool.Spool, b *spool.Batch) {
+		for _, x := range texts(b) {
+			delete(open, x)
+		}
+		ack(t, s.Cursor("lake"), b)
+	}
+	for range 40 {
+		d := &powerDisk{t: t, durable: map[string][]byte{}}
+		for _, path := range files(t, dir, "*.seg") { // what an earlier life left is durable
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.durable[filepath.Base(path)] = b
+		}
+		if b, err := os.ReadFile(filepath.Join(dir, "cursor-lake")); err == nil {
+			d.durable["cursor-lake"] = b
+		}
+		s, err := spool.OpenOn(spool.Options{
+			Dir: dir, Cursors: []string{"lake"}, SyncInterval: time.Hour, SegmentBytes: 4 << 10,
+		}, spool.Disk{Sync: d.sync})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := s.Cursor("lake")
+		for range r.IntN(30) {
+			x := numbered("r", n, 1+r.IntN(40))
+			n += len(x)
+			if err := s.Append(payloads(x...)); err != nil {
+				t.Fatal(err)
+			}
+			if r.IntN(2) == 0 {
+				if err := s.Sync(); err != nil {
+					t.Fatal(err)
+				}
+				for _, y := range x {
+					open[y] = true
+				}
+			}
+			if r.IntN(3) == 0 && s.Stats().Pending["lake"] > 0 {
+				if b := maybe(t, c); b != nil {
+					see(b)
+					if r.IntN(2) == 0 {
+						done(s, b)
+					}
+				}
+			}
+		}
+		image := filepath.Join(filepath.Dir(dir), "image")
+		copyDir(t, dir, image)
+		d.cut(image, r)
+		_ = s.Close()
+		copyDir(t, image, dir)
+	}
+	s := start(t, dir, nil)
+	for s.Stats().Pending["lake"] > 0 {
+		b := next(t, s.Cursor("lake"), 1<<20)
+		see(b)
+		done(s, b)
+	}
+	if len(open) > 0 {
+		t.Errorf("%d of %d synced records are lost", len(open), n)
+	}
+	if len(at) < 1000 {
+		t.Errorf("only %d records were seen", len(at))
+	}
+}
+
+// maybe takes a batch if there is one.
+func maybe(t *testing.T, c *spool.Cursor) *spool.Batch {
+	ctx, cancel := contextFor(time.Millisecond)
+	defer cancel()
+	b, _ := c.Next(ctx, 500, 0)
+	return b
+}
+
+func TestMemoryDoesNotGrowWithTheBacklog(t *testing.T) {
+	s := start(t, fastDir(t), nil)
+	p := chunk()
+	const chunks = 256 // 64 MiB
+	for range chunks {
+		if err := s.Append(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	c := s.Cursor("lake")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for n := 0; n < chunks*len(p); {
+		b := next(t, c, 1<<20)
+		n += len(b.Items)
+		ack(t, c, b)
+	}
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; used > 40<<20 {
+		t.Errorf("reading 64 MiB in batches of 1 MiB allocated %d MiB", used>>20)
+	}
+}
