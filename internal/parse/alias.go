@@ -32,6 +32,12 @@ type target struct {
 	rank  uint8
 }
 
+// meaning is a target with what can be said of it beforehand.
+type meaning struct {
+	target
+	plain bool // a string field under its own name
+}
+
 // aliases are the keys of other log formats. Sources: the default format of
 // Fastly's Terraform provider, the Datadog formats of PyPI, GOV.UK's S3 format,
 // Splunk HEC, logz.io, NixOS and a widely copied gist.
@@ -172,14 +178,17 @@ var aliases = []target{
 // targets are all keys that mean something; keyOf finds one by name. A key that
 // ingest fills itself (kind, sender, position …) is not among them: a line
 // cannot set it.
-var targets, keyOf = func() ([]target, map[string]int16) {
-	var all []target
+var targets, keyOf = func() ([]meaning, map[string]int16) {
+	var all []meaning
 	for f, info := range record.Fields {
 		if info.Origin == record.FromLine {
-			all = append(all, target{info.Name, record.Field(f), ownReading(record.Field(f)), 0})
+			t := target{info.Name, record.Field(f), ownReading(record.Field(f)), 0}
+			all = append(all, meaning{t, info.Type == record.String && t.how == asField})
 		}
 	}
-	all = append(all, aliases...)
+	for _, t := range aliases {
+		all = append(all, meaning{t, false})
+	}
 	byName := make(map[string]int16, len(all))
 	for i, t := range all {
 		if _, twice := byName[t.name]; twice {

@@ -46,7 +46,7 @@ func (p *Parser) present(v value) bool {
 }
 
 // apply sets the field of t from v; false means that v is not of that kind.
-func (p *Parser) apply(t *target, v value) bool {
+func (p *Parser) apply(t *meaning, v value) bool {
 	if v.kind == object || v.kind == array {
 		return false
 	}

@@ -1,9 +1,6 @@
 package parse
 
-import (
-	"bytes"
-	"hash/maphash"
-)
+import "hash/maphash"
 
 // maxKeys bounds the unknown keys of one line.
 const maxKeys = 1024
@@ -25,39 +22,79 @@ const (
 
 // object reads the JSON object at i, which must be the rest of the line.
 func (p *Parser) object(i int) {
-	s := &p.scan
+	s, b := &p.scan, p.line
 	i = s.space(i + 1)
-	if i < len(p.line) && p.line[i] == '}' {
+	if i < len(b) && b[i] == '}' {
 		p.end(i + 1)
 		return
 	}
-	for n := 0; ; n++ {
-		name, key, hash, next := p.key(i, n)
-		if name.kind == invalid {
+	for n := 0; p.fatal == ""; n++ {
+		i = p.pair(i, n)
+		switch {
+		case p.fatal != "":
+		case i+1 < len(b) && b[i] == ',' && b[i+1] == '"':
+			i++
+		default:
+			if i = s.space(i); i < len(b) && b[i] == ',' {
+				i = s.space(i + 1)
+				continue
+			}
+			if i < len(b) && b[i] == '}' {
+				p.end(i + 1)
+				return
+			}
+			s.fail(i)
 			p.fatal = s.fault
-			return
 		}
-		v, next := s.value(next, 1)
-		if v.kind == invalid {
-			p.fatal = s.fault
-			return
-		}
-		if p.member(name, key, hash, v); p.fatal != "" {
-			return
-		}
-		i = s.space(next)
-		if i < len(p.line) && p.line[i] == ',' {
-			i = s.space(i + 1)
-			continue
-		}
-		if i < len(p.line) && p.line[i] == '}' {
-			p.end(i + 1)
-			return
-		}
-		s.fail(i)
-		p.fatal = s.fault
-		return
 	}
+}
+
+// pair reads the n-th key and its value at i and returns what follows.
+func (p *Parser) pair(i, n int) int {
+	s, b := &p.scan, p.line
+	var (
+		name value
+		key  int16
+		hash uint64
+		v    value
+	)
+	if sh := p.expected(i, n); sh != nil {
+		name = value{kind: text, from: i + 1, end: i + len(sh.literal) - 2}
+		key, hash = sh.key, sh.hash
+		if i += len(sh.literal); i < len(b) && b[i] <= ' ' {
+			i = s.space(i)
+		}
+	} else {
+		if name, i = s.key(i); name.kind == invalid {
+			p.fatal = s.fault
+			return i
+		}
+		key, hash = p.lookUp(name)
+		p.learn(n, name, key, hash)
+	}
+	if i < len(b) && b[i] == '"' {
+		v, i = s.text(i + 1)
+	} else {
+		v, i = s.value(i, 1)
+	}
+	if v.kind == invalid {
+		p.fatal = s.fault
+		return i
+	}
+	p.member(name, key, hash, v)
+	return i
+}
+
+// expected returns the n-th key of the shape if it stands at i.
+func (p *Parser) expected(i, n int) *shape {
+	if n >= len(p.shape) {
+		return nil
+	}
+	sh := &p.shape[n]
+	if len(p.line)-i < len(sh.literal) || string(p.line[i:i+len(sh.literal)]) != string(sh.literal) {
+		return nil
+	}
+	return sh
 }
 
 // end checks that nothing follows the object, and applies what waited for it.
@@ -67,27 +104,6 @@ func (p *Parser) end(i int) {
 		return
 	}
 	p.applyPending()
-}
-
-// key reads the n-th key at i.
-func (p *Parser) key(i, n int) (name value, key int16, hash uint64, next int) {
-	if n < len(p.shape) {
-		sh := &p.shape[n]
-		if bytes.HasPrefix(p.line[i:], sh.literal) {
-			next = i + len(sh.literal)
-			if next < len(p.line) && p.line[next] <= ' ' {
-				next = p.scan.space(next)
-			}
-			return value{kind: text, from: i + 1, end: i + len(sh.literal) - 2}, sh.key, sh.hash, next
-		}
-	}
-	name, next = p.scan.key(i)
-	if name.kind == invalid {
-		return name, 0, 0, next
-	}
-	key, hash = p.lookUp(name)
-	p.learn(n, name, key, hash)
-	return name, key, hash, next
 }
 
 // lookUp finds the meaning of a key, whichever way it is spelled in JSON.
@@ -127,6 +143,10 @@ func (p *Parser) member(name value, key int16, hash uint64, v value) {
 		return
 	}
 	t := &targets[key]
+	if t.plain && v.kind == text && !v.escaped && !v.high {
+		*p.rec.Str(t.field) = unset(p.src[v.from:v.end]) // most fields of our own format
+		return
+	}
 	if t.rank > 0 {
 		p.alias = true
 		p.pending = append(p.pending, pending{key: key, v: v, name: name, holder: -1})
@@ -203,7 +223,7 @@ func (p *Parser) applyAlias(q *pending) {
 
 // noteMisfit notes a value that its field cannot hold, unless the key is one
 // that has other meanings elsewhere.
-func (p *Parser) noteMisfit(t *target) {
+func (p *Parser) noteMisfit(t *meaning) {
 	switch {
 	case t.how == asTime:
 		p.noteOnce(ProblemTime)

@@ -71,7 +71,7 @@ func (s *scanner) value(i, depth int) (value, int) {
 	}
 	switch c := s.b[i]; c {
 	case '"':
-		return s.str(i + 1)
+		return s.text(i + 1)
 	case '{', '[':
 		return s.nested(i, depth)
 	case 't':
@@ -102,10 +102,24 @@ func special(w uint64) uint64 {
 	return ((quote - lows) | (slash - lows) | (w - 0x20*lows) | w) & highs
 }
 
-// str scans a string whose first byte after the quote is at i.
-func (s *scanner) str(i int) (value, int) {
+// Flags of a string.
+const (
+	hasEscape = 1 << iota
+	hasHigh
+)
+
+// text scans a string whose first byte after the quote is at i.
+func (s *scanner) text(i int) (value, int) {
+	end, flags := s.str(i)
+	if end < 0 {
+		return value{}, i
+	}
+	return value{text, flags&hasEscape != 0, flags&hasHigh != 0, i, end}, end + 1
+}
+
+// str returns where the string ends that begins at i, or -1.
+func (s *scanner) str(i int) (end int, flags uint8) {
 	b := s.b
-	v := value{kind: text, from: i}
 	for {
 		for i+8 <= len(b) {
 			m := special(binary.LittleEndian.Uint64(b[i:]))
@@ -116,26 +130,30 @@ func (s *scanner) str(i int) (value, int) {
 			i += 8
 		}
 		if i >= len(b) {
-			return s.fail(i)
+			s.fail(i)
+			return -1, 0
 		}
 		switch c := b[i]; {
 		case c == '"':
-			v.end = i
-			return v, i + 1
+			return i, flags
 		case c == '\\':
-			v.escaped = true
+			flags |= hasEscape
 			n := escapeWidth(b[i:])
 			if n == 0 {
 				if len(b)-i < 2 || (b[i+1] == 'u' && len(b)-i < 6) {
 					i = len(b)
 				}
-				return s.fail(i)
+				s.fail(i)
+				return -1, 0
 			}
 			i += n
 		case c < 0x20:
-			return s.fail(i)
+			s.fail(i)
+			return -1, 0
 		default:
-			v.high = v.high || c >= 0x80
+			if c >= 0x80 {
+				flags |= hasHigh
+			}
 			i++
 		}
 	}
@@ -258,7 +276,7 @@ func (s *scanner) key(i int) (value, int) {
 	if i >= len(s.b) || s.b[i] != '"' {
 		return s.fail(i)
 	}
-	k, i := s.str(i + 1)
+	k, i := s.text(i + 1)
 	if k.kind == invalid {
 		return k, i
 	}
