@@ -201,7 +201,7 @@ func labels(r *record.Record, original string) map[string]string {
 		}
 		switch record.Fields[f].Type {
 		case record.String:
-			l[record.Fields[f].Name] = valid(*r.Str(f))
+			l[record.Fields[f].Name] = label(valid(*r.Str(f)))
 		case record.Time:
 			l[record.Fields[f].Name] = r.Time(f).UTC().Format(time.RFC3339Nano)
 		}
@@ -214,6 +214,21 @@ func labels(r *record.Record, original string) map[string]string {
 
 // valid makes a string that protobuf takes; it returns s itself when it is.
 func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+
+// maxLabelBytes is what Google keeps of a label's value; it drops the rest
+// without a word. https://cloud.google.com/logging/quotas
+const maxLabelBytes = 64 << 10
+
+// label is a value that fits into a label.
+func label(s string) string {
+	if len(s) <= maxLabelBytes {
+		return s
+	}
+	return cutString(s, maxLabelBytes-64) + cutMark(len(s))
+}
+
+// cutMark stands where the rest of n bytes is missing.
+func cutMark(n int) string { return "…[cut from " + strconv.Itoa(n) + " bytes]" }
 
 // cut returns the entry with its longest fields shortened until it fits. Each
 // of them ends in a mark with its original length.
@@ -230,7 +245,7 @@ func (b *entryBuilder) cut(r *record.Record, now time.Time, size int) (*loggingp
 		// A field may be in the entry twice, so more than the excess may go;
 		// the next round takes what is still too much.
 		keep := max(0, min(len(*s)-1, len(*s)-(size-maxEntryBytes)/2-128))
-		*s = cutString(valid(*s), keep) + "…[cut from " + strconv.Itoa(lengths[f]) + " bytes]"
+		*s = cutString(valid(*s), keep) + cutMark(lengths[f])
 		e := b.build(&c, now)
 		if e.Labels == nil {
 			e.Labels = make(map[string]string, 1)
