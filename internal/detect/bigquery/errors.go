@@ -119,6 +119,8 @@ func (p place) adviseFault(f fault) (where, do string) {
 		return table, fmt.Sprintf("would read more than --max-bytes %d (%s needed) and was stopped before it cost anything; shorten the longest window, check that the table is partitioned on timestamp, or raise --max-bytes", p.maxBytes, needed(f.message))
 	case f.reason == "quotaExceeded":
 		return "in project " + p.billing, "a BigQuery quota is used up (often the custom daily quota); raise it or wait until it renews"
+	case f.code == 429:
+		return "in project " + p.billing, "BigQuery is asked too often; run fewer blockers at once, the next run tries again"
 	case f.reason == "resourcesExceeded":
 		return table, "needs more memory than BigQuery gives one query; shorten the windows or narrow the where of the rules that match most requests"
 	case f.reason == "stopped":

@@ -54,6 +54,7 @@ func TestARefusalSaysWhatAndWhereAndWhatToDo(t *testing.T) {
 		{"refused for its location", bqtest.JobsInsert, refusal(400, "invalid", "Cannot process data across locations: US,EU"), []string{"set --location to the place where dataset logs-project:edge_logs lies"}},
 		{"a text BigQuery does not take", bqtest.JobRun, refusal(400, "invalidQuery", "Syntax error: Unexpected identifier"), []string{"BigQuery refused the query", "Syntax error"}},
 		{"a quota", bqtest.JobsInsert, bqtest.QuotaExceeded(), []string{"in project ops-project", "a BigQuery quota is used up", "raise it or wait"}},
+		{"too many calls", bqtest.JobsInsert, bqtest.Failure{Status: 429, Body: `{"error":{"code":429,"message":"Too Many Requests"}}`, Message: "Too Many Requests"}, []string{"in project ops-project", "asked too often"}},
 		{"too much memory", bqtest.JobRun, refusal(400, "resourcesExceeded", "Resources exceeded during query execution"), []string{"shorten the windows or narrow the where"}},
 		{"cancelled by somebody", bqtest.JobRun, refusal(400, "stopped", "Job execution was cancelled"), []string{"somebody cancelled the job or it ran into its time limit"}},
 		{"the API is off", bqtest.JobsInsert, refusal(403, "accessNotConfigured", "BigQuery API has not been used in project 1 before or it is disabled."), []string{"gcloud services enable bigquery.googleapis.com --project ops-project"}},

@@ -59,7 +59,7 @@ type Options struct {
 }
 
 var (
-	locationName = regexp.MustCompile(`^[A-Za-z]+(-[a-z]+[0-9]+)?$`)
+	locationName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{1,40}$`)
 	labelKey     = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
 )
 

@@ -78,6 +78,7 @@ func TestOptionsSayWhatIsWrong(t *testing.T) {
 		{"a billing project with a path", bigquery.Options{BillingProject: "projects/ops"}, `billing project "projects/ops"`},
 		{"a multi-region", bigquery.Options{Location: "EU"}, ""},
 		{"a region", bigquery.Options{Location: "europe-west4"}, ""},
+		{"a region of another cloud", bigquery.Options{Location: "aws-us-east-1"}, ""},
 		{"a location that is none", bigquery.Options{Location: "europe west"}, "not a BigQuery location"},
 		{"a byte limit below what is billed at least", bigquery.Options{MaxBytes: 1 << 20}, "raise it or leave it out"},
 		{"a negative deadline", bigquery.Options{Deadline: -time.Second}, "must be positive"},

@@ -134,26 +134,28 @@ func checkParameters(q *request, mentioned map[string]bool) *Failure {
 }
 
 // checkPartition wants the partition column compared bare with a parameter on
-// both sides: anything else may read every partition.
+// both sides, in the WHERE of the SELECT that names the table: anything else
+// may read every partition.
 func (s *Server) checkPartition(tokens []token) *Failure {
-	column := s.partition()
+	scan := tokens[slices.IndexFunc(tokens, func(t token) bool { return t.kind == '`' && t.text == s.Table }):]
+	depth := 0
 	lower, upper := false, false
-	for i := 0; i+2 < len(tokens); i++ {
-		if !strings.EqualFold(tokens[i].text, column) || tokens[i].kind != 'w' && tokens[i].kind != '`' || tokens[i+2].kind != '@' {
-			continue
-		}
-		if i > 0 && (tokens[i-1].kind == '(' || tokens[i-1].kind == '.') {
-			continue
-		}
-		switch tokens[i+1].text {
-		case ">=", ">":
-			lower = true
-		case "<", "<=":
-			upper = true
+	for i := 1; i+2 < len(scan) && depth >= 0; i++ {
+		t := scan[i]
+		switch {
+		case t.kind == '(':
+			depth++
+		case t.kind == ')':
+			depth--
+		case depth == 0 && t.kind == 'w' && strings.EqualFold(t.text, "OR"):
+			lower, upper = false, false // anything may be true beside it
+		case depth == 0 && (t.kind == 'w' || t.kind == '`') && strings.EqualFold(t.text, s.partition()) && scan[i-1].kind != '.' && scan[i+2].kind == '@':
+			lower = lower || scan[i+1].kind == '>'
+			upper = upper || scan[i+1].kind == '<'
 		}
 	}
 	if lower && upper {
 		return nil
 	}
-	return invalidQuery("Cannot query over table '%s' without a filter over column(s) '%s' that can be used for partition elimination", s.Table, column)
+	return invalidQuery("Cannot query over table '%s' without a filter over column(s) '%s' that can be used for partition elimination", s.Table, s.partition())
 }

@@ -131,6 +131,8 @@ func TestWhatTheServiceRefuses(t *testing.T) {
 			query(b)["queryParameters"] = []any{param("from")}
 		}, "invalidQuery", "partition elimination"},
 		{"a wrapped partition column", text(strings.Replace(good, "timestamp >= @from", "TIMESTAMP_TRUNC(timestamp, HOUR) >= @from", 1)), "invalidQuery", "partition elimination"},
+		{"a window outside of the scan", text("SELECT path FROM (SELECT * FROM `p.d.t`) WHERE timestamp >= @from AND timestamp < @to"), "invalidQuery", "partition elimination"},
+		{"a window that an OR opens", text(good[:strings.Index(good, ")")] + " OR TRUE" + good[strings.Index(good, ")"):]), "invalidQuery", "partition elimination"},
 		{"a query nobody wrote an answer for", label("query", "other"), "invalid", "no answer"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
