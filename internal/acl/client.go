@@ -1,6 +1,7 @@
 package acl
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -194,6 +195,15 @@ func (c *Client) read(ctx context.Context, what string, f func(*fastly.Client) e
 		}
 		c.o.Logger.Info("asking Fastly again", "what", what, "try", try+1, "err", err)
 	}
+}
+
+// readArray is read for a reply that must be a JSON array. go-fastly takes an object, or null, for a list of none.
+func (c *Client) readArray(ctx context.Context, what string, f func(*fastly.Client) error) (*exchange, error) {
+	ex, err := c.read(ctx, what, f)
+	if err == nil && !bytes.HasPrefix(bytes.TrimSpace(ex.body), []byte("[")) {
+		return ex, fmt.Errorf("%s: %w: the reply is no list", what, ErrIncomplete)
+	}
+	return ex, err
 }
 
 // again waits before the next try; false means there shall be none.

@@ -78,7 +78,7 @@ func (c *Client) walk(ctx context.Context, serviceID, name, aclID string) (*walk
 
 func (c *Client) page(ctx context.Context, serviceID, name, aclID string, page int) ([]*fastly.ACLEntry, *exchange, error) {
 	var rows []*fastly.ACLEntry
-	ex, err := c.read(ctx, fmt.Sprintf("list entries of %s, page %d", name, page), func(f *fastly.Client) (err error) {
+	ex, err := c.readArray(ctx, fmt.Sprintf("list entries of %s, page %d", name, page), func(f *fastly.Client) (err error) {
 		rows, err = f.ListACLEntries(&fastly.ListACLEntriesInput{ServiceID: serviceID, ACLID: aclID, Page: page, PerPage: perPage, Sort: "created", Direction: "ascend"})
 		return err
 	})

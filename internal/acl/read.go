@@ -58,7 +58,7 @@ func (c *Client) readAll(ctx context.Context, s *Snapshot) error {
 
 func (c *Client) readVersion(ctx context.Context, s *Snapshot) error {
 	var vs []*fastly.Version
-	_, err := c.read(ctx, "list versions", func(f *fastly.Client) (err error) {
+	_, err := c.readArray(ctx, "list versions", func(f *fastly.Client) (err error) {
 		vs, err = f.ListVersions(&fastly.ListVersionsInput{ServiceID: s.Target.ServiceID})
 		return err
 	})
@@ -79,7 +79,7 @@ func (c *Client) readVersion(ctx context.Context, s *Snapshot) error {
 // readContainers finds the ids of the ACLs and of the dictionary in the active version.
 func (c *Client) readContainers(ctx context.Context, s *Snapshot) error {
 	var acls []*fastly.ACL
-	_, err := c.read(ctx, "list ACLs", func(f *fastly.Client) (err error) {
+	_, err := c.readArray(ctx, "list ACLs", func(f *fastly.Client) (err error) {
 		acls, err = f.ListACLs(&fastly.ListACLsInput{ServiceID: s.Target.ServiceID, ServiceVersion: s.Version})
 		return err
 	})
@@ -96,7 +96,7 @@ func (c *Client) readContainers(ctx context.Context, s *Snapshot) error {
 		l.ID = ids[l.Name]
 	}
 	var dicts []*fastly.Dictionary
-	_, err = c.read(ctx, "list dictionaries", func(f *fastly.Client) (err error) {
+	_, err = c.readArray(ctx, "list dictionaries", func(f *fastly.Client) (err error) {
 		dicts, err = f.ListDictionaries(&fastly.ListDictionariesInput{ServiceID: s.Target.ServiceID, ServiceVersion: s.Version})
 		return err
 	})

@@ -45,7 +45,7 @@ func (c *Client) generated(ctx context.Context, s *Snapshot) (string, error) {
 
 func (c *Client) dynamicSnippets(ctx context.Context, s *Snapshot) (string, error) {
 	var list []*fastly.Snippet
-	_, err := c.read(ctx, "list snippets", func(f *fastly.Client) (err error) {
+	_, err := c.readArray(ctx, "list snippets", func(f *fastly.Client) (err error) {
 		list, err = f.ListSnippets(&fastly.ListSnippetsInput{ServiceID: s.Target.ServiceID, ServiceVersion: s.Version})
 		return err
 	})
