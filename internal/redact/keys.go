@@ -24,12 +24,19 @@ var secretKeys = []secretKey{
 	{"refresh_token", false}, {"refreshtoken", false}, {"api_key", false}, {"apikey", false},
 }
 
+// endingOf are the last three letters of each of secretKeys.
+var endingOf = func() (all []uint) {
+	for _, k := range secretKeys {
+		n := len(k.name)
+		all = append(all, ending(k.name[n-3], k.name[n-2], k.name[n-1]))
+	}
+	return all
+}()
+
 // endings tells by the last three letters of a word whether it can be one of
 // secretKeys: one bit for each triple.
 var endings = func() (t [1024]uint32) {
-	for _, k := range secretKeys {
-		n := len(k.name)
-		e := ending(k.name[n-3], k.name[n-2], k.name[n-1])
+	for _, e := range endingOf {
 		t[e>>5] |= 1 << (e & 31)
 	}
 	return t
@@ -95,8 +102,8 @@ func (k *key) word(line []byte, i int) bool {
 	if endings[e>>5]&(1<<(e&31)) == 0 {
 		return false
 	}
-	for _, s := range secretKeys {
-		if from := i - len(s.name); from >= 0 && equalFold(line[from:i], s.name) && (!s.whole || wordStart(line, from)) {
+	for n, s := range secretKeys {
+		if from := i - len(s.name); endingOf[n] == e && from >= 0 && equalFold(line[from:i], s.name) && (!s.whole || wordStart(line, from)) {
 			k.auth = s.name == "authorization"
 			return true
 		}

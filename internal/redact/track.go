@@ -4,6 +4,10 @@ package redact
 // expiry (YYMM) and service code (ISO/IEC 7813).
 const minTrack = 7
 
+// maxTrack bounds what follows the name on track 1, which holds 79 characters
+// in all.
+const maxTrack = 79
+
 // track2 returns how many bytes after the card number are track 2 data: a
 // separator ("=", or "D" as chip cards write it) and at least seven digits; 0
 // when it is none.
@@ -65,7 +69,7 @@ func (r *Redactor) maskTrack1(line []byte, i, width int) (changed bool) {
 	}
 	data := second + unitAt(line, second).width
 	end, n := data, 0
-	for end < len(line) {
+	for units := 0; end < len(line) && units < maxTrack; units++ {
 		u := unitAt(line, end)
 		if u.char == '?' || u.char == '"' || u.char == '&' || u.char < ' ' {
 			break
