@@ -1,0 +1,323 @@
+package ship_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"cloud.google.com/go/logging/apiv2/loggingpb"
+	"google.golang.org/grpc/codes"
+
+	"edgewarden/internal/lake"
+	"edgewarden/internal/ship"
+	"edgewarden/internal/ship/shiptest"
+)
+
+// lettersOf ships n lines of which the stand-in refuses all, and returns the
+// directory of the dead letters. The stand-in refuses none after that.
+func lettersOf(t *testing.T, srv *shiptest.Server, n int) string {
+	t.Helper()
+	dead := filepath.Join(t.TempDir(), "dead")
+	refuseAll(srv)
+	s := openSpool(t, t.TempDir())
+	r := start(t, s, cloud(t, srv), func(o *ship.Options) { o.DeadLetters = dead })
+	fill(t, s, 0, n)
+	r.drain(t)
+	if got := r.Stats().DeadLettered; got != int64(n) {
+		t.Fatalf("%d dead letters, want %d", got, n)
+	}
+	srv.Refuse(nil)
+	return dead
+}
+
+// refuseAll refuses every request, but no probe.
+func refuseAll(srv *shiptest.Server) {
+	srv.Refuse(func(e *loggingpb.LogEntry) codes.Code {
+		if e.HttpRequest != nil {
+			return codes.InvalidArgument
+		}
+		return codes.OK
+	})
+}
+
+func files(t *testing.T, dir string) []string {
+	t.Helper()
+	fs, err := filepath.Glob(filepath.Join(dir, "*ndjson*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fs
+}
+
+func TestADeadLetterIsALineOfJSONThatOnlyItsOwnerReads(t *testing.T) {
+	dead := lettersOf(t, shiptest.Start(t), 3)
+	fs := files(t, dead)
+	if len(fs) != 1 {
+		t.Fatalf("files %v, want one", fs)
+	}
+	for path, want := range map[string]os.FileMode{fs[0]: 0o600, dead: 0o700} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode().Perm(); got != want {
+			t.Errorf("mode of %s is %o, want %o", filepath.Base(path), got, want)
+		}
+	}
+	b, err := os.ReadFile(fs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc := bufio.NewScanner(bytes.NewReader(b))
+	n := 0
+	for ; sc.Scan(); n++ {
+		var m map[string]string
+		if err := json.Unmarshal(sc.Bytes(), &m); err != nil {
+			t.Fatal(err)
+		}
+		env, err := base64.StdEncoding.DecodeString(m["envelope"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := ship.DecodeEnvelope(env)
+		if err != nil || len(e.Line) == 0 || m["sink"] != "cloudlogging" || m["time"] == "" || m["reason"] == "" || m["position"] == "" {
+			t.Errorf("letter %v, envelope error %v", m, err)
+		}
+	}
+	if n != 3 {
+		t.Errorf("%d lines, want 3", n)
+	}
+}
+
+func TestReplayDeliversUnderTheSamePositionAndRemoves(t *testing.T) {
+	srv := shiptest.Start(t)
+	dead := lettersOf(t, srv, 5)
+	want := make(map[string]bool)
+	for _, l := range letters(t, dead) {
+		want[l.Position] = true
+	}
+	got, err := ship.Replay(deadline(t), dead, cloud(t, srv))
+	if err != nil || got != (ship.Replayed{Delivered: 5}) {
+		t.Fatalf("replayed %+v, error %v; want 5 delivered", got, err)
+	}
+	for _, e := range srv.Entries() {
+		delete(want, e.InsertId)
+	}
+	if len(want) != 0 || srv.Count(logID) != 5 {
+		t.Errorf("positions %v are missing", want)
+	}
+	if fs := files(t, dead); len(fs) != 0 {
+		t.Errorf("files %v are left", fs)
+	}
+	if got, err := ship.Replay(deadline(t), dead, cloud(t, srv)); err != nil || got != (ship.Replayed{}) {
+		t.Errorf("again: %+v, error %v; want nothing", got, err)
+	}
+}
+
+func TestWhatIsRefusedAgainStaysWithItsNewReason(t *testing.T) {
+	srv := shiptest.Start(t)
+	dead := lettersOf(t, srv, 4)
+	srv.Refuse(poison(2))
+	got, err := ship.Replay(deadline(t), dead, cloud(t, srv))
+	if err != nil || got != (ship.Replayed{Delivered: 3, Refused: 1}) {
+		t.Fatalf("replayed %+v, error %v; want 3 delivered and 1 refused", got, err)
+	}
+	left := letters(t, dead)
+	if len(left) != 1 || !strings.Contains(left[0].Reason, "asked to refuse") {
+		t.Fatalf("left %+v, want the one that was refused", left)
+	}
+	if fs := files(t, dead); len(fs) != 1 || !strings.HasSuffix(fs[0], ".ndjson") {
+		t.Errorf("files %v, want one, under its own name again", fs)
+	}
+}
+
+func TestAReplayThatFailsKeepsEveryLetter(t *testing.T) {
+	srv := shiptest.Start(t)
+	dead := lettersOf(t, srv, 4)
+	srv.Fail(codes.Unavailable, -1)
+	if _, err := ship.Replay(deadline(t), dead, cloud(t, srv)); err == nil {
+		t.Fatal("no error")
+	}
+	if got := len(letters(t, dead)); got != 4 {
+		t.Errorf("%d letters left, want 4", got)
+	}
+	srv.Fail(codes.OK, 0)
+	if got, err := ship.Replay(deadline(t), dead, cloud(t, srv)); err != nil || got.Delivered != 4 {
+		t.Errorf("then: %+v, error %v; want 4 delivered", got, err)
+	}
+}
+
+// A crash of a replay leaves the file it had taken.
+func TestWhatACrashedReplayTookIsReadAndReplayed(t *testing.T) {
+	srv := shiptest.Start(t)
+	dead := lettersOf(t, srv, 2)
+	f := files(t, dead)[0]
+	if err := os.Rename(f, f+".replay"); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(letters(t, dead)); got != 2 {
+		t.Errorf("%d letters are read, want 2", got)
+	}
+	if got, err := ship.Replay(deadline(t), dead, cloud(t, srv)); err != nil || got.Delivered != 2 {
+		t.Errorf("replayed %+v, error %v; want 2 delivered", got, err)
+	}
+}
+
+// Replaying while a shipper writes new letters loses none of either.
+func TestReplayRunsBesideAShipperThatWritesNewLetters(t *testing.T) {
+	srv := shiptest.Start(t)
+	dead := filepath.Join(t.TempDir(), "dead")
+	refuseAll(srv)
+	s := openSpool(t, t.TempDir())
+	r := start(t, s, cloud(t, srv), func(o *ship.Options) { o.DeadLetters, o.MaxBytes = dead, 1 })
+	fill(t, s, 0, 60)
+	other := shiptest.Start(t) // takes everything
+	sink := cloud(t, other)
+	for r.Stats().DeadLettered < 60 {
+		if _, err := ship.Replay(deadline(t), dead, sink); err != nil {
+			t.Fatal(err)
+		}
+		if deadline(t).Err() != nil {
+			t.Fatal("the shipper does not finish")
+		}
+	}
+	r.drain(t)
+	if _, err := ship.Replay(deadline(t), dead, sink); err != nil {
+		t.Fatal(err)
+	}
+	if got := other.Count(logID); got != 60 {
+		t.Errorf("%d lines delivered, want 60", got)
+	}
+	if left := letters(t, dead); len(left) != 0 {
+		t.Errorf("%d letters left", len(left))
+	}
+}
+
+func TestALetterOfAnotherSinkStays(t *testing.T) {
+	srv := shiptest.Start(t)
+	dead := lettersOf(t, srv, 2)
+	w, err := lake.OpenWriter(lake.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if got, err := ship.Replay(deadline(t), dead, ship.NewLake(w)); err != nil || got != (ship.Replayed{Other: 2}) {
+		t.Errorf("replayed %+v, error %v; want both left alone", got, err)
+	}
+	if got := len(letters(t, dead)); got != 2 {
+		t.Errorf("%d letters left, want 2", got)
+	}
+}
+
+// Into the lake: the range of the batch the letters came from is there, so
+// they must not be taken for rows that were written.
+func TestReplayIntoTheLakeAddsRowsOfARangeThatIsThereOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "lake")
+	w, err := lake.OpenWriter(lake.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	dead := filepath.Join(t.TempDir(), "dead")
+	s := openSpool(t, t.TempDir())
+	r := start(t, s, ship.NewLake(w), func(o *ship.Options) { o.DeadLetters = dead })
+	put(t, s, envelope(line(0)), []byte{99, 1}, []byte{99, 2}, envelope(line(1)), []byte{99, 3}, envelope(line(2)))
+	r.drain(t)
+	if got := len(lakeRows(t, dir)); got != 3 {
+		t.Fatalf("%d rows, want 3", got)
+	}
+	// What could not be decoded can be now: as after an upgrade.
+	f := files(t, dead)[0]
+	b, err := os.ReadFile(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, old := range [][]byte{{99, 1}, {99, 2}, {99, 3}} {
+		b = bytes.ReplaceAll(b, []byte(base64.StdEncoding.EncodeToString(old)), []byte(base64.StdEncoding.EncodeToString(envelope(line(10+i)))))
+	}
+	for range 2 { // the second time as after a crash before the letters were removed
+		if err := os.WriteFile(f, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ship.Replay(deadline(t), dead, ship.NewLake(w)); err != nil || got.Delivered != 3 {
+			t.Fatalf("replayed %+v, error %v; want 3 delivered", got, err)
+		}
+		if got := len(lakeRows(t, dir)); got != 6 {
+			t.Errorf("%d rows, want 6", got)
+		}
+	}
+}
+
+func TestALineACrashLeftWithoutItsEndIsPassedOverAndCut(t *testing.T) {
+	srv := shiptest.Start(t)
+	dead := lettersOf(t, srv, 2)
+	f := files(t, dead)[0]
+	whole, err := os.ReadFile(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, torn := range []string{`{"time":"20`, strings.Repeat("x", 10_000)} {
+		if err := os.WriteFile(f, append(bytes.Clone(whole), torn...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(letters(t, dead)); got != 2 {
+			t.Errorf("%d letters are read, want the two that are whole", got)
+		}
+	}
+	refuseAll(srv)
+	s := openSpool(t, t.TempDir())
+	r := start(t, s, cloud(t, srv), func(o *ship.Options) { o.DeadLetters = dead })
+	fill(t, s, 5, 1)
+	r.drain(t)
+	if got := len(letters(t, dead)); got != 3 {
+		t.Errorf("%d letters after one more, want 3 and no torn line between them", got)
+	}
+}
+
+func TestALineThatIsNoLetterIsNamedAndTheOthersAreRead(t *testing.T) {
+	srv := shiptest.Start(t)
+	dead := lettersOf(t, srv, 2)
+	f := files(t, dead)[0]
+	b, err := os.ReadFile(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(f, append([]byte("hello\n"), b...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	err = ship.ReadDeadLetters(dead, func(ship.DeadLetter) error { n++; return nil })
+	if err == nil || !strings.Contains(err.Error(), filepath.Base(f)+" line 1") || n != 2 {
+		t.Errorf("error %v after %d letters; want one that names line 1, and both letters", err, n)
+	}
+	if _, err := ship.Replay(deadline(t), dead, cloud(t, srv)); err == nil {
+		t.Error("a replay passes over a line it cannot read")
+	}
+	after, err := filepath.Glob(filepath.Join(dead, "*.replay"))
+	if err != nil || len(after) != 1 {
+		t.Errorf("files %v, error %v; want the file kept", after, err)
+	}
+}
+
+func TestReadingStopsWhenAskedAndADirectoryThatIsMissingIsEmpty(t *testing.T) {
+	dead := lettersOf(t, shiptest.Start(t), 3)
+	stop := errors.New("enough")
+	n := 0
+	if err := ship.ReadDeadLetters(dead, func(ship.DeadLetter) error { n++; return stop }); !errors.Is(err, stop) || n != 1 {
+		t.Errorf("error %v after %d letters, want to stop at the first", err, n)
+	}
+	none := filepath.Join(dead, "nowhere")
+	if err := ship.ReadDeadLetters(none, func(ship.DeadLetter) error { return stop }); err != nil {
+		t.Error(err)
+	}
+	if got, err := ship.Replay(context.Background(), none, cloud(t, shiptest.Start(t))); err != nil || got != (ship.Replayed{}) {
+		t.Errorf("replayed %+v, error %v; want nothing", got, err)
+	}
+}
