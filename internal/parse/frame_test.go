@@ -132,6 +132,18 @@ func TestMemoryOfAFramerIsBounded(t *testing.T) {
 	}
 }
 
+// Lines cut by the ends of reads need no new buffer each.
+func TestSplitLinesDoNotAllocate(t *testing.T) {
+	f := parse.NewFramer(parse.FramerOptions{})
+	n := 0
+	emit := func(parse.Frame) { n++ }
+	a, b := []byte("<134>first half, "), []byte("second half\n")
+	allocs := testing.AllocsPerRun(100, func() { f.Feed(a, emit); f.Feed(b, emit) })
+	if allocs > 0 || n != 101 {
+		t.Errorf("%v allocations a line, %d lines", allocs, n)
+	}
+}
+
 func FuzzFramesDoNotDependOnReads(f *testing.F) {
 	for _, s := range []string{"<134>a\n5 <13>b", "tok5 <13>a8 tok<13>bc\n", "12 tok\ntok", "\x00\r\n99 <", "tok", "1234567 <a\n", "token2 5 <13>a", "5 token2<1>"} {
 		f.Add([]byte(s), uint8(3), uint8(8), true)

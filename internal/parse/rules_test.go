@@ -66,6 +66,15 @@ func TestCalendar(t *testing.T) {
 		if !r.Timestamp.Equal(d) {
 			t.Fatalf("%s read as %s", d, r.Timestamp)
 		}
+		if d.Day() != 28 {
+			continue
+		}
+		for _, layout := range []string{"[02/Jan/2006:15:04:05 -0700]", time.RFC1123, time.RFC1123Z} {
+			p.Parse([]byte(`{"client_ip":"198.51.100.7","timestamp":"`+d.Format(layout)+`"}`), parse.Meta{Received: received}, &r)
+			if !r.Timestamp.Equal(d) {
+				t.Fatalf("%s read as %s", d.Format(layout), r.Timestamp)
+			}
+		}
 	}
 }
 
