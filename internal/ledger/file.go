@@ -144,6 +144,7 @@ func (s *fileStore) cutTornTail() (int64, error) {
 // Since reads the file under a shared lock. A torn last line is passed over in
 // silence; any other line that is no record makes the error an ErrDamaged.
 func (s *fileStore) Since(ctx context.Context, t time.Time) ([]Event, error) {
+	t = t.Truncate(time.Microsecond) // as stored times are
 	var events []Event
 	var faults []error
 	err := s.locked(syscall.LOCK_SH, func() error {
@@ -153,7 +154,7 @@ func (s *fileStore) Since(ctx context.Context, t time.Time) ([]Event, error) {
 		}
 		r := bufio.NewReaderSize(io.NewSectionReader(s.f, 0, info.Size()), 1<<16)
 		for n := 1; ; n++ {
-			line, err := r.ReadBytes('\n')
+			line, err := readLine(r)
 			if err == io.EOF {
 				return nil
 			}
@@ -175,6 +176,18 @@ func (s *fileStore) Since(ctx context.Context, t time.Time) ([]Event, error) {
 		}
 	})
 	return events, errors.Join(append(faults, err)...)
+}
+
+// readLine gives the next line, valid until the next call; io.EOF stands for the
+// end, a torn line included.
+func readLine(r *bufio.Reader) ([]byte, error) {
+	line, err := r.ReadSlice('\n')
+	if err != bufio.ErrBufferFull {
+		return line, err
+	}
+	long := bytes.Clone(line)
+	rest, err := r.ReadBytes('\n')
+	return append(long, rest...), err
 }
 
 // before reads the time of a line of ours without decoding it, which is what makes

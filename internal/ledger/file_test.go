@@ -47,7 +47,7 @@ func TestWhatIsAppendedIsReadBack(t *testing.T) {
 	if diff := cmp.Diff(want, all(t, s)); diff != "" {
 		t.Error(diff)
 	}
-	got, err := s.Since(context.Background(), want[1].Time)
+	got, err := s.Since(context.Background(), now.Add(time.Second)) // what the event was stamped with, in nanoseconds
 	if err != nil || len(got) != 2 {
 		t.Errorf("since the second: %d events, %v", len(got), err)
 	}
@@ -124,6 +124,19 @@ func TestATornLineLongerThanABlockIsCut(t *testing.T) {
 	}
 	if diff := cmp.Diff(es, all(t, s)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestARecordLongerThanTheReadBufferIsRead(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "ledger.jsonl"))
+	c := ledger.NewChain(s, "run1", "a", "b")
+	long := strings.Repeat("long ", 50_000)
+	if err := c.Add(context.Background(), ledger.Event{Event: "block"}, ledger.Event{Event: "block", Detail: map[string]string{"reason": long}}, ledger.Event{Event: "block"}); err != nil {
+		t.Fatal(err)
+	}
+	es := all(t, s)
+	if len(es) != 3 || es[1].Detail["reason"] != long || len(ledger.Verify(es)) != 0 {
+		t.Errorf("%d records, %q", len(es), ledger.Verify(es))
 	}
 }
 
