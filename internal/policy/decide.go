@@ -41,6 +41,7 @@ type decider struct {
 	after   map[afterKey]detect.After           // answers, by entry
 	present map[Kind][]Block                    // one per prefix, in order
 	live    map[Kind]map[netip.Prefix]*Decision // entries that are there after this run
+	lengths [129]bool                           // prefix lengths that live has
 	out     []*Decision
 }
 
@@ -94,6 +95,12 @@ func (d *decider) sortPresent() {
 	}
 }
 
+// enter remembers an entry that will be there after this run.
+func (d *decider) enter(kind Kind, dec *Decision) {
+	d.live[kind][dec.Prefix] = dec
+	d.lengths[dec.Prefix.Bits()] = true
+}
+
 func (d *decider) add(dec Decision) *Decision {
 	d.out = append(d.out, &dec)
 	return &dec
@@ -103,6 +110,9 @@ func (d *decider) add(dec Decision) *Decision {
 // and contains p.
 func (d *decider) covering(kind Kind, p netip.Prefix) *Decision {
 	for bits := p.Bits(); bits >= 0; bits-- {
+		if !d.lengths[bits] {
+			continue
+		}
 		wider := netip.PrefixFrom(p.Addr(), bits).Masked()
 		if dec := d.live[kind][wider]; dec != nil {
 			return dec

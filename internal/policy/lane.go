@@ -19,7 +19,7 @@ func (d *decider) lane(kind Kind, candidates []*candidate) {
 			continue
 		}
 		if dec = d.add(*dec); dec.Verb != VerbRelease {
-			d.live[kind][b.Prefix] = dec
+			d.enter(kind, dec)
 		}
 	}
 	for _, c := range candidates {
@@ -40,7 +40,7 @@ func (d *decider) lane(kind Kind, candidates []*candidate) {
 		}
 		was, had := ended[c.prefix]
 		if dec := d.begin(kind, c, offenders, was); dec != nil {
-			d.live[kind][c.prefix] = dec
+			d.enter(kind, dec)
 			if had {
 				delete(ended, c.prefix)
 			}
