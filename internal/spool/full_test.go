@@ -197,7 +197,7 @@ func TestARealFullDisk(t *testing.T) {
 
 func TestAFailedSyncShowsNothingThatIsNotDurable(t *testing.T) {
 	dir := t.TempDir()
-	var failing atomic.Bool
+	var failing, full atomic.Bool
 	given := map[string]bool{} // segments whose sync failed once
 	var log bytes.Buffer
 	s, err := spool.OpenOn(spool.Options{Dir: dir, Cursors: []string{"lake"}, SyncInterval: time.Hour, Logger: logger(&log)}, spool.Disk{
@@ -211,6 +211,12 @@ func TestAFailedSyncShowsNothingThatIsNotDurable(t *testing.T) {
 			}
 			return f.Sync()
 		},
+		Write: func(f *os.File, b []byte, off int64) (int, error) {
+			if full.Load() {
+				return 0, syscall.ENOSPC
+			}
+			return f.WriteAt(b, off)
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -219,10 +225,11 @@ func TestAFailedSyncShowsNothingThatIsNotDurable(t *testing.T) {
 	c := s.Cursor("lake")
 	put(t, s, "before")
 
-	failing.Store(true)
 	if err := s.Append(payloads("doubtful")); err != nil {
 		t.Fatal(err)
 	}
+	failing.Store(true)
+	full.Store(true)
 	if err := s.Sync(); !errors.Is(err, syscall.EIO) {
 		t.Fatalf("sync on a failing disk: %v", err)
 	}
@@ -232,7 +239,12 @@ func TestAFailedSyncShowsNothingThatIsNotDurable(t *testing.T) {
 		t.Errorf("append on a failing disk: %v", err)
 	}
 
-	failing.Store(false)
+	failing.Store(false) // the disk syncs again, but what is in doubt has nowhere to go yet
+	if err := s.Sync(); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("sync with records in doubt on a full disk: %v", err)
+	}
+	none(t, c)
+	full.Store(false)
 	if err := s.Sync(); err != nil {
 		t.Fatal(err)
 	}

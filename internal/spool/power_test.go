@@ -1,6 +1,7 @@
 package spool_test
 
 import (
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -13,11 +14,37 @@ import (
 	"edgewarden/internal/spool"
 )
 
-// powerDisk remembers what of each file a sync has made durable.
+// powerDisk remembers what a sync has made durable: of each file, and which
+// names the directory has.
 type powerDisk struct {
 	t       *testing.T
 	mu      sync.Mutex
 	durable map[string][]byte
+	names   map[string]bool
+}
+
+// newPowerDisk starts with everything in dir durable.
+func newPowerDisk(t *testing.T, dir string) *powerDisk {
+	d := &powerDisk{t: t, durable: map[string][]byte{}}
+	for _, path := range append(files(t, dir, "*.seg"), files(t, dir, "cursor-*")...) {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.durable[filepath.Base(path)] = b
+	}
+	_ = d.syncDir(dir)
+	return d
+}
+
+func (d *powerDisk) syncDir(dir string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.names = map[string]bool{}
+	for _, path := range files(d.t, dir, "*") {
+		d.names[filepath.Base(path)] = true
+	}
+	return nil
 }
 
 func (d *powerDisk) sync(f *os.File) error {
@@ -33,7 +60,7 @@ func (d *powerDisk) sync(f *os.File) error {
 
 // cut leaves in dir what the disk has after a power cut: of each segment and
 // cursor the synced bytes, then whatever the file system made of the rest. A
-// segment that was never synced may be gone altogether.
+// segment whose name was never synced may be gone altogether.
 func (d *powerDisk) cut(dir string, r *rand.Rand) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -51,7 +78,7 @@ func (d *powerDisk) cut(dir string, r *rand.Rand) {
 			}
 			b = append(b[:len(b):len(b)], make([]byte, max(0, len(now)-len(b)))...)
 		case strings.HasSuffix(name, ".seg"):
-			if !synced && r.IntN(2) == 0 {
+			if !d.names[name] && r.IntN(2) == 0 {
 				if err := os.Remove(path); err != nil {
 					d.t.Fatal(err)
 				}
@@ -76,20 +103,24 @@ func (d *powerDisk) cut(dir string, r *rand.Rand) {
 	}
 }
 
-// TestAPowerCutLosesNothingSyncedAndReusesNoPosition cuts the power many times
-// in one spool's life.
+// TestAPowerCutLosesNothingSyncedAndReusesNoPosition cuts the power or kills the
+// process many times in one spool's life.
 func TestAPowerCutLosesNothingSyncedAndReusesNoPosition(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	dir := filepath.Join(fastDir(t), "spool")
 	at := map[uint64]string{}
 	bounds := map[uint64]uint64{}
+	count := map[uint64]int{} // of records in a batch, by its start
 	open := map[string]bool{} // synced and not acknowledged
 	n := 0
 	see := func(b *spool.Batch) {
 		if to, ok := bounds[b.From]; ok && to != b.To {
 			t.Fatalf("the batch from %x ended at %x and comes again ending at %x", b.From, to, b.To)
 		}
-		bounds[b.From] = b.To
+		if n, ok := count[b.From]; ok && n != len(b.Items) {
+			t.Fatalf("the batch from %x had %d records and comes again with %d", b.From, n, len(b.Items))
+		}
+		bounds[b.From], count[b.From] = b.To, len(b.Items)
 		for _, it := range b.Items {
 			if x, ok := at[it.Position]; ok && x != string(it.Payload) {
 				t.Fatalf("position %x was given to %s and to %s", it.Position, x, it.Payload)
@@ -103,25 +134,20 @@ func TestAPowerCutLosesNothingSyncedAndReusesNoPosition(t *testing.T) {
 		}
 		ack(t, s.Cursor("lake"), b)
 	}
-	for range 40 {
-		d := &powerDisk{t: t, durable: map[string][]byte{}}
-		for _, path := range files(t, dir, "*.seg") { // what an earlier life left is durable
-			b, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			d.durable[filepath.Base(path)] = b
-		}
-		if b, err := os.ReadFile(filepath.Join(dir, "cursor-lake")); err == nil {
-			d.durable["cursor-lake"] = b
-		}
+	d := newPowerDisk(t, dir)
+	for range 60 {
 		s, err := spool.OpenOn(spool.Options{
 			Dir: dir, Cursors: []string{"lake"}, SyncInterval: time.Hour, SegmentBytes: 4 << 10,
-		}, spool.Disk{Sync: d.sync})
+		}, spool.Disk{Sync: d.sync, SyncDir: d.syncDir})
 		if err != nil {
 			t.Fatal(err)
 		}
 		c := s.Cursor("lake")
+		for range r.IntN(4) { // what the last life left unsynced is shown, so it has to be durable now
+			if b := maybe(t, c); b != nil {
+				see(b)
+			}
+		}
 		for range r.IntN(30) {
 			x := numbered("r", n, 1+r.IntN(40))
 			n += len(x)
@@ -147,9 +173,17 @@ func TestAPowerCutLosesNothingSyncedAndReusesNoPosition(t *testing.T) {
 		}
 		image := filepath.Join(filepath.Dir(dir), "image")
 		copyDir(t, dir, image)
-		d.cut(image, r)
-		_ = s.Close()
+		powerCut := r.IntN(2) == 0 // or just the death of the process
+		if powerCut {
+			d.cut(image, r)
+		}
+		durable, names := maps.Clone(d.durable), d.names
+		_ = s.Close() // which must not count: everything is as it was before
 		copyDir(t, image, dir)
+		d.durable, d.names = durable, names
+		if powerCut {
+			d = newPowerDisk(t, dir)
+		}
 	}
 	s := start(t, dir, nil)
 	for s.Stats().Pending["lake"] > 0 {

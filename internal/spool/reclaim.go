@@ -37,7 +37,7 @@ func (s *Spool) reclaim() {
 		s.forget(g)
 	}
 	if renamed {
-		if err := syncDir(s.o.Dir); err != nil {
+		if err := s.syncDir(s.o.Dir); err != nil {
 			s.log.Error("cannot sync the spool directory", "dir", s.o.Dir, "error", err)
 		}
 	}

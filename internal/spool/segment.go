@@ -37,7 +37,7 @@ type segment struct {
 	sealed        bool     // its seal is on disk
 	damaged       bool     // to be set aside, not removed, when it is spent
 	fresh         bool     // its name is not durable in the directory yet
-	doubtful      bool     // a sync failed: what is unsynced has to move
+	doubt         error    // why its last sync failed: what is unsynced has to move
 }
 
 // start and stop are the positions of the first record and after the last

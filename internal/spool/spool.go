@@ -48,8 +48,9 @@ type Spool struct {
 	wake     chan struct{} // closed and replaced when a waiting Next should look again
 
 	// Seams for tests of disks that fail; set before anything else happens.
-	write func(f *os.File, b []byte, off int64) (int, error)
-	sync  func(f *os.File) error
+	write   func(f *os.File, b []byte, off int64) (int, error)
+	sync    func(f *os.File) error
+	syncDir func(dir string) error
 }
 
 // Open opens or creates the spool in o.Dir and takes its lock. It cuts torn
@@ -68,7 +69,7 @@ func open(o Options, prepare func(*Spool)) (*Spool, error) {
 		dirty: make(chan struct{}, 1), kick: make(chan struct{}, 1),
 		quit: make(chan struct{}), done: make(chan struct{}), wake: make(chan struct{}),
 		write: func(f *os.File, b []byte, off int64) (int, error) { return f.WriteAt(b, off) },
-		sync:  dataSync,
+		sync:  dataSync, syncDir: syncDir,
 	}
 	if prepare != nil {
 		prepare(s)
@@ -141,7 +142,7 @@ func (s *Spool) load(orderly bool) error {
 		return err
 	} else if err != nil {
 		s.full.begin(s, err)
-	} else if err := syncDir(s.o.Dir); err != nil {
+	} else if err := s.syncDir(s.o.Dir); err != nil {
 		return err
 	} else {
 		s.active.fresh = false

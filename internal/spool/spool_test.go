@@ -367,6 +367,22 @@ func TestLiveRecordsComeBeforeTheBacklog(t *testing.T) {
 	none(t, c)
 }
 
+func TestTheLastBatchOfTheBacklogTouchesTheFirstLiveOne(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, dir, nil)
+	put(t, s, "old")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = start(t, dir, nil)
+	put(t, s, "new")
+	live, back := next(t, s.Cursor("lake"), 1), next(t, s.Cursor("lake"), 1)
+	same(t, append(texts(live), texts(back)...), []string{"new", "old"})
+	if back.To != live.From {
+		t.Errorf("the backlog ends at %x, live begins at %x", back.To, live.From)
+	}
+}
+
 func TestTheBacklogFillsTheTimeInWhichLiveRecordsGather(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir, nil)

@@ -103,13 +103,13 @@ func (s *Spool) syncSegments() (*segment, error) {
 	}
 	s.mu.Unlock()
 	if fresh { // before any record in it is shown, a segment must be findable
-		if err := syncDir(s.o.Dir); err != nil {
+		if err := s.syncDir(s.o.Dir); err != nil {
 			return nil, err
 		}
 	}
 	for _, j := range jobs {
-		if j.g.doubtful { // only a sync pass sets or reads it
-			return j.g, s.failing
+		if j.g.doubt != nil { // only a sync pass sets or reads it
+			return j.g, j.g.doubt
 		}
 		if err := s.sync(j.f); err != nil {
 			return j.g, err
@@ -135,7 +135,7 @@ func (s *Spool) rescue(g *segment, cause error) error {
 	if s.failing == nil {
 		s.log.Error("sync failed: continuing in a new segment", "segment", g.path, "bytes_in_doubt", g.end-g.synced, "error", cause)
 	}
-	g.doubtful = true
+	g.doubt = cause
 	if g == s.active {
 		s.active = nil
 	}
@@ -148,7 +148,7 @@ func (s *Spool) rescue(g *segment, cause error) error {
 	}
 	if n > 0 {
 		if err := s.put(b, n, last); err != nil {
-			return fmt.Errorf("rescue %d records of %s: %w", n, g.path, err)
+			return fmt.Errorf("%w; moving %d records out of %s: %w", cause, n, g.path, err)
 		}
 	}
 	if lost := g.records - g.syncedRecords - n; lost > 0 {
@@ -157,7 +157,7 @@ func (s *Spool) rescue(g *segment, cause error) error {
 	}
 	s.bytes -= g.end - g.synced
 	s.unsynced -= g.end - g.synced
-	g.end, g.records, g.fresh, g.doubtful = g.synced, g.syncedRecords, false, false
+	g.end, g.records, g.fresh, g.doubt = g.synced, g.syncedRecords, false, nil
 	_ = g.f.Truncate(g.end)
 	return nil
 }
