@@ -60,19 +60,23 @@ func mayEndKey(line []byte, i int) bool {
 	if i > 0 && line[i-1] == '"' {
 		i--
 	}
+	for n := 0; n < 2 && i > 0 && isDigit(line[i-1]); n++ {
+		i--
+	}
 	if i < 3 {
 		return false
 	}
 	c := line[i-1]
-	if !isLetter(c) {
-		return !isDigit(c) || !isDigit(line[i-2]) || !isDigit(line[i-3])
-	}
-	if line[i-3] == '%' { // %5D
-		return true
+	if !isLetter(c) || line[i-3] == '%' { // the last for %5D
+		return endsMark[c] || line[i-3] == '%'
 	}
 	e := ending(line[i-3], line[i-2], c)
 	return endings[e>>5]&(1<<(e&31)) != 0
 }
+
+// endsMark has the characters that may stand between a secret key and its
+// separator, apart from quotes and digits: the last of \", ', ], space and %22.
+var endsMark = [256]bool{'\\': true, '\'': true, ']': true, ' ': true, '%': true}
 
 func (r *Redactor) separator(line []byte, i int) int {
 	if c := line[i]; c == ':' || c == '=' {
