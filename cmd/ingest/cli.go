@@ -82,20 +82,31 @@ type command func(context.Context, *program) error
 // parseArgs reads flags, environment and configuration file. A nil command
 // without error means that help was printed and code is the exit code.
 func parseArgs(args []string, getenv func(string) string, stdout io.Writer) (cmd command, code int, err error) {
+	c, ctx, code, err := parseAll(args, getenv, stdout)
+	if err != nil || ctx == nil {
+		return nil, code, err
+	}
+	return c.command(ctx.Command())
+}
+
+// parseAll fills the flags in from the command line, the environment and the
+// configuration file.
+func parseAll(args []string, getenv func(string) string, stdout io.Writer) (c *cli, ctx *kong.Context, code int, err error) {
 	// Kong lets the last resolver win, so the file is asked first.
 	var resolvers []kong.Resolver
 	if file := configArg(args, getenv); file != "" {
 		values, err := readConfig(file, flagNames())
 		if err != nil {
-			return nil, exitUsage, usageError{err}
+			return nil, nil, exitUsage, usageError{err}
 		}
 		resolvers = append(resolvers, values)
 	}
-	c, ctx, code, err := parseFlags(args, stdout, append(resolvers, environment(getenv))...)
-	if err != nil || ctx == nil {
-		return nil, code, err
-	}
-	switch ctx.Command() {
+	return parseFlags(args, stdout, append(resolvers, environment(getenv))...)
+}
+
+// command returns what runs the command that kong calls name.
+func (c *cli) command(name string) (cmd command, code int, err error) {
+	switch name {
 	case "serve":
 		cmd = c.Serve.run
 	case "import <file>":
@@ -113,7 +124,7 @@ func parseArgs(args []string, getenv func(string) string, stdout io.Writer) (cmd
 	case "version":
 		cmd = c.Version.run
 	default:
-		return nil, exitUsage, usagef("command %q has no implementation: bug", ctx.Command())
+		return nil, exitUsage, usagef("command %q has no implementation: bug", name)
 	}
 	return cmd, 0, nil
 }
@@ -122,6 +133,10 @@ func parseArgs(args []string, getenv func(string) string, stdout io.Writer) (cmd
 type helped int
 
 func parseFlags(args []string, stdout io.Writer, resolvers ...kong.Resolver) (c *cli, ctx *kong.Context, code int, err error) {
+	bare := len(args) == 0 // no command: print the help, and say that it was not asked for
+	if bare {
+		args = []string{"--help"}
+	}
 	defer func() {
 		if r := recover(); r != nil {
 			h, ok := r.(helped)
@@ -129,6 +144,9 @@ func parseFlags(args []string, stdout io.Writer, resolvers ...kong.Resolver) (c 
 				panic(r)
 			}
 			c, ctx, code, err = nil, nil, int(h), nil
+			if bare {
+				code = exitUsage
+			}
 		}
 	}()
 	c = &cli{}
@@ -137,10 +155,6 @@ func parseFlags(args []string, stdout io.Writer, resolvers ...kong.Resolver) (c 
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}))
 	if err != nil {
 		return nil, nil, exitFailed, fmt.Errorf("building the command line: bug: %w", err)
-	}
-	if len(args) == 0 {
-		args = []string{"--help"}
-		defer func() { code = exitUsage }()
 	}
 	ctx, err = k.Parse(args)
 	if err != nil {

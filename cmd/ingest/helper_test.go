@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -12,10 +13,15 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"cloud.google.com/go/logging/apiv2/loggingpb"
 	"github.com/parquet-go/parquet-go"
+	"google.golang.org/grpc/codes"
+
+	"edgewarden/internal/lake"
 )
 
 // These tests are in package main: a program exports nothing. They drive it
@@ -78,6 +84,7 @@ type server struct {
 	addr, admin string
 	stderr      *output
 	spool, lake string
+	began       time.Time
 	cancel      context.CancelFunc
 	code        chan int
 }
@@ -85,7 +92,7 @@ type server struct {
 // serve starts the program with a spool and a lake in dir; args come on top.
 func serve(t testing.TB, dir string, env map[string]string, args ...string) *server {
 	t.Helper()
-	s := &server{stderr: newOutput(), spool: filepath.Join(dir, "spool"), lake: filepath.Join(dir, "lake"), code: make(chan int, 1)}
+	s := &server{stderr: newOutput(), spool: filepath.Join(dir, "spool"), lake: filepath.Join(dir, "lake"), code: make(chan int, 1), began: time.Now()}
 	all := append([]string{"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--spool", s.spool, "--drain", "0s", "--lake-age", "50ms", "--spool-sync", "5ms"}, args...)
 	if !strings.Contains(strings.Join(args, " "), "--project") {
 		all = append(all, "--lake", s.lake)
@@ -198,10 +205,10 @@ type row struct {
 	RequestID string `parquet:"request_id,optional"`
 }
 
-// rows reads every row of a lake. The tests run no merge, so no file covers another.
+// rows reads every row of a lake.
 func rows(t testing.TB, lakeDir string) (all []row) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(lakeDir, "*", "*.parquet"))
+	files, err := lake.Select(lakeDir, time.Unix(0, 0), time.Now().Add(100*365*24*time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,4 +248,38 @@ func writeFile(t testing.TB, path, content string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+type (
+	entry = loggingpb.LogEntry
+	code  = codes.Code
+)
+
+const invalidArgument = codes.InvalidArgument
+
+// grep returns the first file below dir that contains s.
+func grep(t testing.TB, dir, s string) (found string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || found != "" {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if bytes.Contains(b, []byte(s)) {
+			found = path
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// signal sends this process a SIGTERM, which the running program handles.
+func (s *server) signal(t testing.TB) {
+	t.Helper()
+	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
 }

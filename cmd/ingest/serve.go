@@ -139,6 +139,9 @@ func (c *serveCmd) check() error {
 			return usagef("--%s must not be negative", name)
 		}
 	}
+	if c.Spool == "" {
+		return usagef("--spool is empty: name the folder that holds the spool")
+	}
 	if c.HeartbeatEvery <= 0 {
 		return usagef("--heartbeat-every must be positive")
 	}
@@ -170,7 +173,8 @@ func (h *house) live(ctx context.Context, signals <-chan os.Signal) error {
 	for _, r := range h.routes {
 		r.start(work)
 	}
-	tending := h.tend(work)
+	tending, stopTending := context.WithCancel(context.Background())
+	tended := h.tend(tending)
 	go func() {
 		if err := h.receiver.Serve(); err != nil {
 			failed <- err
@@ -187,12 +191,13 @@ func (h *house) live(ctx context.Context, signals <-chan os.Signal) error {
 	var err error
 	select {
 	case <-ctx.Done():
+		h.log.Info("stopping", "drain", h.c.Drain)
 	case s := <-signals:
 		h.log.Info("stopping", "signal", s.String(), "drain", h.c.Drain)
 	case err = <-failed:
 		h.log.Error("stopping because a part ended", "err", err)
 	}
-	h.stop(signals, stopWork, tending)
+	h.stop(signals, func() { stopTending(); <-tended }, stopWork)
 	return err
 }
 

@@ -16,7 +16,7 @@ const connectionsShare = 4
 // period, close listeners, finish lines, sync, ship until the deadline. What is
 // left stays in the spool. It depends on no sink: the deadline ends a write that
 // hangs. A second signal skips the drain period, a third the shipping.
-func (h *house) stop(signals <-chan os.Signal, stopWork func(), tending <-chan struct{}) {
+func (h *house) stop(signals <-chan os.Signal, stopTending, stopShipping func()) {
 	h.notReady(errors.New("draining: stopping"))
 	select {
 	case <-time.After(h.c.Drain):
@@ -30,6 +30,7 @@ func (h *house) stop(signals <-chan os.Signal, stopWork func(), tending <-chan s
 		h.log.Warn("connections were cut before their senders fell silent", "err", err)
 	}
 	cancelLines()
+	stopTending() // a heartbeat more would have the shippers wait for the next
 	h.heartbeat(time.Now())
 	if err := h.spool.Sync(); err != nil {
 		h.log.Error("syncing the spool", "err", err)
@@ -46,11 +47,10 @@ func (h *house) stop(signals <-chan os.Signal, stopWork func(), tending <-chan s
 			cancel()
 		}
 	}
-	stopWork()
+	stopShipping()
 	for _, r := range h.routes {
 		<-r.done
 	}
-	<-tending
 	n := h.counters()
 	h.audit.add("stop-ingest", h.c.Spool, map[string]string{
 		"received": fmt.Sprint(n.Received), "shipped": fmt.Sprint(n.Shipped), "queued": fmt.Sprint(n.Queued), "dropped": fmt.Sprint(n.Dropped)})

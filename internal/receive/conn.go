@@ -30,9 +30,10 @@ type conn struct {
 	bytes  int64 // application bytes read
 	auth   bool  // a line without token is refused
 
-	reading atomic.Bool // past the handshakes
-	quietAt time.Time   // while leaving: when the connection will have been silent for long enough
-	frames  []parse.Frame
+	reading atomic.Bool   // past the handshakes
+	quietAt time.Time     // while leaving: when the connection will have been silent for long enough
+	frames  []parse.Frame // of the present read
+	copies  []byte        // lines among them that are not in the read buffer
 }
 
 func (c *conn) remote() string { return c.src.Remote.String() }
@@ -133,14 +134,14 @@ func handshakeReason(err error) string {
 // read feeds the framer until the stream ends, then hands out what is left.
 func (c *conn) read() (reason string, err error) {
 	framer := parse.NewFramer(parse.FramerOptions{MaxLine: c.s.o.MaxLine, Tokens: c.s.o.Tokens})
-	emit := func(f parse.Frame) { c.frames = append(c.frames, f) }
+	var b []byte
+	emit := func(f parse.Frame) { c.take(f, b) }
 	r := newReader(c.net)
 	leaving := false
 	for {
 		if leaving = leaving || c.s.draining.Load() && c.leave(); leaving && !c.waitQuiet() {
 			break
 		}
-		var b []byte
 		b, err = r.next()
 		if len(b) > 0 {
 			if c.bytes == 0 && !c.useTLS && tlsHello(b) {
@@ -159,9 +160,28 @@ func (c *conn) read() (reason string, err error) {
 			break
 		}
 	}
+	b = nil
 	framer.Close(emit)
 	c.deliver()
 	return c.ending(err)
+}
+
+// take collects a frame for the handler. The framer's promise for a line ends
+// with emit; one that lies in the read buffer stays until the buffer is given
+// back, and the few that do not (put together from two reads) are copied.
+func (c *conn) take(f parse.Frame, buf []byte) {
+	if !within(f.Line, buf) {
+		at := len(c.copies)
+		c.copies = append(c.copies, f.Line...)
+		f.Line = c.copies[at:len(c.copies):len(c.copies)]
+	}
+	c.frames = append(c.frames, f)
+}
+
+// within says whether line is a part of buf that nothing but buf's capacity ends.
+func within(line, buf []byte) bool {
+	at := cap(buf) - cap(line)
+	return len(line) > 0 && at >= 0 && at < len(buf) && &buf[at] == &line[0]
 }
 
 // ending names how a connection ended, when that deserves a count of its own.
@@ -220,6 +240,10 @@ func (c *conn) deliver() {
 	}
 	clear(c.frames)
 	c.frames = c.frames[:0]
+	c.copies = c.copies[:0]
+	if cap(c.copies) > tlsBuffer {
+		c.copies = nil // a quiet connection holds no long line
+	}
 }
 
 // tlsHello says whether b begins a TLS handshake record (RFC 8446 section 5.1).

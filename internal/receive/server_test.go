@@ -241,6 +241,35 @@ func TestEveryLineOfEveryConnectionArrivesOnceAndInOrder(t *testing.T) {
 	}
 }
 
+// Most lines lie in one read, some are put together from two, and none may be
+// overwritten by what is read after it.
+func TestLinesThatSpanReadsKeepTheirBytes(t *testing.T) {
+	ca := newAuthority(t)
+	for _, c := range []struct {
+		name string
+		tls  bool
+	}{{"plain", false}, {"TLS", true}} {
+		t.Run(c.name, func(t *testing.T) {
+			h := open(t, receive.Options{Listeners: []receive.Listener{{Addr: "127.0.0.1:0", TLS: c.tls}}, TLS: ca.server(t)})
+			var nc net.Conn = h.dial(t)
+			if c.tls {
+				nc = tls.Client(nc, ca.client())
+			}
+			const n = 20000
+			var b strings.Builder
+			for i := range n {
+				fmt.Fprintf(&b, "<134>2031-05-06T07:08:09Z cache-a e[1]: %06d %s\n", i, strings.Repeat("x", i%300))
+			}
+			go io.WriteString(nc, b.String())
+			for i, l := range h.wait(t, n) {
+				if want := fmt.Sprintf("]: %06d %s", i, strings.Repeat("x", i%300)); !strings.HasSuffix(l.text, want) {
+					t.Fatalf("line %d is %q", i, l.text)
+				}
+			}
+		})
+	}
+}
+
 func TestAllLinesOfOneReadComeInOneCall(t *testing.T) {
 	h := open(t, receive.Options{})
 	send(t, h.dial(t), strings.Repeat("{\"a\":1}\n", 100))
