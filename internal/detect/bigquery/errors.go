@@ -38,6 +38,19 @@ type fault struct {
 }
 
 func faultOf(err error) (fault, bool) {
+	f, ok := said(err)
+	// The emulator calls every failure an internal error; only the message
+	// tells. https://github.com/goccy/bigquery-emulator
+	switch {
+	case strings.Contains(f.message, "Table not found"):
+		f.reason = "notFound"
+	case strings.Contains(f.message, "failed to analyze"):
+		f.reason = "invalidQuery"
+	}
+	return f, ok
+}
+
+func said(err error) (fault, bool) {
 	var api *googleapi.Error
 	if errors.As(err, &api) {
 		f := fault{code: api.Code, message: api.Message}
@@ -169,7 +182,7 @@ func (p place) adviseMissing(message string) (where, do string) {
 }
 
 var (
-	unknownName  = regexp.MustCompile("(?:Unrecognized name: |Field name )([^\\s;]+)")
+	unknownName  = regexp.MustCompile(`(?:Unrecognized name: |Field name )([^\s;]+)`)
 	bytesNeeded  = regexp.MustCompile(`([0-9]+) or higher required`)
 	partitionCol = regexp.MustCompile(`without a filter over column\(s\) (.+?) that can be used for partition elimination`)
 )

@@ -41,6 +41,8 @@ func TestARefusalSaysWhatAndWhereAndWhatToDo(t *testing.T) {
 			[]string{"roles/bigquery.jobUser on project ops-project and roles/bigquery.dataViewer on dataset logs-project:edge_logs"}},
 		{"no such table", bqtest.JobRun, bqtest.TableNotFound(tableID, "EU"),
 			[]string{"the table does not exist in location EU; check its name", "use_partitioned_tables must be set"}},
+		{"no such table, as the emulator says it", bqtest.JobRun, refusal(500, "jobInternalError", "failed to analyze: Table not found: `p.d.t` [at 24:10]"), []string{"the table does not exist in location EU"}},
+		{"a missing column, as the emulator says it", bqtest.JobRun, refusal(500, "jobInternalError", "failed to analyze: Unrecognized name: statuss; Did you mean status? [at 1:8]"), []string{"the table has no column statuss"}},
 		{"no such dataset, or another location", bqtest.JobRun, bqtest.DatasetNotFound(datasetID, "EU"),
 			[]string{"dataset logs-project:edge_logs does not exist in location EU; check its name, and that --location names the place where it lies"}},
 		{"no such project", bqtest.JobRun, refusal(404, "notFound", "Not found: Project logs-project"), []string{"no project of that name; check logs-project and ops-project"}},
