@@ -419,8 +419,8 @@ func TestTheTextOfEachKind(t *testing.T) {
 			}
 			// The stand-in has checked the rest: the table once, the partition column
 			// bare, parameters given and mentioned.
-			golden(t, kind+"-detect", s.Queries()[0].Text)
-			golden(t, kind+"-evidence", s.Queries()[1].Text)
+			golden(t, kind+"-detect", scanOf(t, s.Queries()[0].Text))
+			golden(t, kind+"-evidence", scanOf(t, s.Queries()[1].Text))
 		})
 	}
 }

@@ -47,6 +47,27 @@ func offenders() []detect.Offender {
 	}
 }
 
+// scanOf cuts the part out of a statement that is this package's: the FROM item
+// that reads the table. The steps after it are the detect package's.
+func scanOf(t *testing.T, text string) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(text, "FROM (\n")
+	depth := 1
+	for i, c := range rest {
+		switch c {
+		case '(':
+			depth++
+		case ')':
+			depth--
+		}
+		if depth == 0 {
+			return strings.TrimRight(rest[:i], " ")
+		}
+	}
+	t.Fatalf("no FROM item in brackets (%v):\n%s", ok, text)
+	return ""
+}
+
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	file := filepath.Join("testdata", name+".sql")
