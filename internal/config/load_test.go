@@ -116,7 +116,7 @@ ingest:
 }
 
 func TestLoadReadsRules(t *testing.T) {
-	c, err := config.Load(write(t, `
+	_, err := config.Load(write(t, `
 base: &w 10m
 rules:
   - name: a
@@ -127,7 +127,7 @@ rules:
 	if err == nil {
 		t.Fatal("an unknown key that holds an anchor is still unknown")
 	}
-	c, err = config.Load(write(t, `
+	c, err := config.Load(write(t, `
 rules:
   - name: a
     window: &w 10m

@@ -24,7 +24,6 @@ type reader struct {
 	file    string
 	lines   []string // the text, for what the tree does not keep
 	anchors map[string]ast.Node
-	depth   int // of aliases being followed
 	faults  []*Error
 }
 
