@@ -16,7 +16,7 @@ import (
 )
 
 // rounds is how many random inputs each property sees.
-const rounds = 3000
+const rounds = 1000
 
 // keys are few, so that offenders, entries and lists meet often.
 var keys = []string{
