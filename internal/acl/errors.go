@@ -19,7 +19,7 @@ import (
 var ErrReadOnly = errors.New("dry run: nothing may be written")
 
 // ErrBudget means that the hourly limit of writes is used up. What is left over waits for the next run.
-var ErrBudget = errors.New("Fastly's hourly limit of writes is used up")
+var ErrBudget = errors.New("the hourly limit of writes at Fastly is used up")
 
 // ErrIncomplete means that a listing may lack entries. Nothing may be decided from it.
 var ErrIncomplete = errors.New("listing is incomplete")

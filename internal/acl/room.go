@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"edgewarden/internal/plain"
 	"edgewarden/internal/policy"
 )
 
@@ -60,12 +61,12 @@ func (d *differ) admissible(at place, n *policy.Decision) bool {
 		return refuse(CodeNoEntry, "its entry is no longer there")
 	}
 	if f, there := d.foreign[at]; there {
-		return refuse(CodeForeignEntry, "already in %s by somebody else's entry %s, comment %q", f.ACL, f.ID, f.Comment)
+		return refuse(CodeForeignEntry, "already in %s by somebody else's entry %s, comment \"%s\"", f.ACL, f.ID, plain.Text(f.Comment, 100))
 	}
 	if at.role == roleBlock {
 		for _, f := range d.negated {
 			if f.Prefix.IsValid() && f.Prefix.Overlaps(at.prefix) {
-				return refuse(CodeForeignNegated, "somebody else exempts %s in %s by the negated entry %s, comment %q", f.Prefix, f.ACL, f.ID, f.Comment)
+				return refuse(CodeForeignNegated, "somebody else exempts %s in %s by the negated entry %s, comment \"%s\"", f.Prefix, f.ACL, f.ID, plain.Text(f.Comment, 100))
 			}
 		}
 	}

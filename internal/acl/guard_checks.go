@@ -1,0 +1,222 @@
+package acl
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"edgewarden/internal/policy"
+)
+
+// data judges blocks by what the log data itself looks like. Rows that are missing can only hide an address that a
+// counter would catch; a share, a score or a ratio they can make.
+func (g *guard) data() {
+	h := g.in.Health
+	byCount := func(c Change) bool { return c.blocks() }
+	byShare := func(c Change) bool { return c.blocks() && !g.countsOnly(c) }
+	if !g.check(LimitNoData, float64(h.Rows), 1, h.Rows > 0, "") {
+		g.class(LimitNoData, "there are no rows: nobody is blocked on no evidence", byCount)
+	} else {
+		age := g.age()
+		if !g.most(LimitStale, age.Seconds(), g.l.Stale.Seconds(), "") {
+			g.class(LimitStale, fmt.Sprintf("the newest row is %s old: what it shows may be over", age.Round(time.Second)), byCount)
+		}
+	}
+	if !g.most(LimitNoAddress, share(h.NoAddress, h.Rows), g.l.NoAddress, "") {
+		g.class(LimitNoAddress, fmt.Sprintf("%d of %d request rows have no client address: the column is broken", h.NoAddress, h.Rows), byCount)
+	}
+	note := ""
+	if !h.LossKnown {
+		note = "no heartbeat: loss is not known"
+	}
+	if !g.most(LimitLoss, h.Loss, g.l.Loss, note) {
+		g.class(LimitLoss, fmt.Sprintf("%.1f %% of the lines were lost: shares and scores of the rest mean little", h.Loss*100), byShare)
+	}
+	g.volume(byShare)
+}
+
+func (g *guard) volume(byShare func(Change) bool) {
+	if g.in.Baseline <= 0 || g.l.Volume < 0 {
+		g.check(LimitVolume, float64(g.in.Health.Rows), 0, true, "no baseline")
+		return
+	}
+	least := g.l.Volume * float64(g.in.Baseline)
+	rows := float64(g.in.Health.Rows)
+	if !g.check(LimitVolume, rows, least, rows >= least, fmt.Sprintf("usual: %d", g.in.Baseline)) {
+		g.class(LimitVolume, fmt.Sprintf("only %d rows where %d are usual: shares and scores mean little", g.in.Health.Rows, g.in.Baseline), byShare)
+	}
+}
+
+func (g *guard) age() time.Duration {
+	to := g.in.To
+	if to.IsZero() {
+		to = g.p.Now
+	}
+	return max(0, to.Sub(g.in.Health.Newest))
+}
+
+// countsOnly is false for a rule that nobody described.
+func (g *guard) countsOnly(c Change) bool { return g.in.Actions[c.Mark.Rule].CountsOnly }
+
+// prefixes asks each block of the final plan again, whatever policy said: it must not overlap the never-block set or the
+// allowlist, nor be too wide.
+func (g *guard) prefixes() {
+	real := func(c Change) bool { return c.Op != Delete && c.Mark.Kind == policy.KindBlock }
+	var never, allow, wide int
+	g.p.Changes = slices.DeleteFunc(g.p.Changes, func(c Change) bool {
+		if !real(c) {
+			return false
+		}
+		code, reason := "", ""
+		if e, hit := g.in.Never.Overlaps(c.Prefix, g.p.Now); hit {
+			never++
+			code, reason = LimitNeverBlock, fmt.Sprintf("overlaps %s, which is never blocked (%s: %s)", e.Prefix, e.List, e.Reason)
+		} else if e, hit := g.in.Allow.Overlaps(c.Prefix, g.p.Now); hit {
+			allow++
+			code, reason = LimitAllowlisted, fmt.Sprintf("overlaps %s on the allowlist (%s)", e.Prefix, e.Reason)
+		} else if g.tooWide(c.Prefix) {
+			wide++
+			code, reason = LimitWidth, fmt.Sprintf("wider than /%d", g.width(c.Prefix))
+		}
+		if code == "" {
+			return false
+		}
+		g.p.Refusals = append(g.p.Refusals, refusal(c, code, reason))
+		return true
+	})
+	g.check(LimitNeverBlock, float64(never), 0, never == 0, "")
+	g.check(LimitAllowlisted, float64(allow), 0, allow == 0, "")
+	g.check(LimitWidth, float64(wide), 0, wide == 0, "")
+}
+
+func (g *guard) tooWide(p netip.Prefix) bool { return !p.IsValid() || p.Bits() < g.width(p) }
+
+func (g *guard) width(p netip.Prefix) int {
+	if p.Addr().Is4() {
+		return g.l.MaxWidth4
+	}
+	return g.l.MaxWidth6
+}
+
+// collateral counts the distinct addresses with a successful request that new blocks would hit. Raw requests are no
+// measure: a flood is most of them. When there are too many, rules are refused whole, the one that hits most first: it is
+// the rule that is wrong, not its last few offenders.
+func (g *guard) collateral() {
+	hits, ok := map[string]int64{}, int64(0)
+	var total int64
+	for _, c := range g.p.Changes {
+		if newBlock(c) && c.Decision != nil && c.Decision.Offender != nil {
+			hits[c.Mark.Rule] += c.Decision.Offender.Measures.OKAddresses
+			total += c.Decision.Offender.Measures.OKAddresses
+			ok += c.Decision.Offender.Measures.OK
+		}
+	}
+	if !g.in.HasData {
+		return
+	}
+	h := g.in.Health
+	limit := max(g.l.Collateral*float64(h.OKAddresses), atLeast)
+	if g.l.Collateral < 0 {
+		limit = -1
+	}
+	note := fmt.Sprintf("of %d successful addresses; %d of %d successful requests", h.OKAddresses, ok, h.OKRequests)
+	if g.most(LimitCollateral, float64(total), limit, note) {
+		return
+	}
+	for float64(total) > limit {
+		rule := worst(hits)
+		g.class(LimitCollateral, fmt.Sprintf("the new blocks of rule %s hit %d addresses with successful requests, of %d in all", rule, hits[rule], h.OKAddresses),
+			func(c Change) bool { return newBlock(c) && c.Mark.Rule == rule })
+		total -= hits[rule]
+		delete(hits, rule)
+	}
+}
+
+func worst(hits map[string]int64) string {
+	rule, most := "", int64(-1)
+	for r, n := range hits {
+		if n > most || n == most && r < rule {
+			rule, most = r, n
+		}
+	}
+	return rule
+}
+
+func newBlock(c Change) bool { return c.Op == Create && c.Mark.Kind == policy.KindBlock }
+
+// count lets the most harmful new blocks through, up to the limit. That is no refusal of a class.
+func (g *guard) count() {
+	n := 0
+	for _, c := range g.p.Changes {
+		if newBlock(c) {
+			n++
+		}
+	}
+	if g.most(LimitNewBlocks, float64(n), float64(g.l.NewBlocks), "") {
+		return
+	}
+	left := g.l.NewBlocks
+	g.refuse(LimitNewBlocks, fmt.Sprintf("%d new blocks in one run, the %d most harmful are written", n, left), func(c Change) bool {
+		if !newBlock(c) {
+			return false
+		}
+		left-- // changes are in the order of harm
+		return left < 0
+	})
+}
+
+// allowReleases stops an allowlist that suddenly covers too much.
+func (g *guard) allowReleases() {
+	match := func(c Change) bool {
+		return c.Op == Delete && c.Mark.Kind == policy.KindBlock && c.Code == policy.CodeAllowlisted
+	}
+	n, ours := 0, 0
+	for _, c := range g.p.Changes {
+		if match(c) {
+			n++
+		}
+	}
+	for _, l := range g.s.of(roleBlock) {
+		for _, e := range l.Entries {
+			if e.Ours {
+				ours++
+			}
+		}
+	}
+	limit := max(g.l.AllowReleases*float64(ours), atLeast)
+	if g.l.AllowReleases < 0 {
+		limit = -1
+	}
+	if !g.most(LimitAllowReleases, float64(n), limit, fmt.Sprintf("of %d blocks of ours", ours)) {
+		g.class(LimitAllowReleases, fmt.Sprintf("the allowlist would release %d of %d blocks at once: check the list", n, ours), match)
+	}
+}
+
+// dropIdleEvictions keeps what was to make room for a block that is refused now.
+func (g *guard) dropIdleEvictions() {
+	made := map[netip.Prefix]bool{}
+	for _, c := range g.p.Changes {
+		if newBlock(c) {
+			made[c.Prefix] = true
+		}
+	}
+	back := map[netip.Prefix]bool{}
+	g.p.Changes = slices.DeleteFunc(g.p.Changes, func(c Change) bool {
+		idle := c.EvictFor.IsValid() && !made[c.EvictFor]
+		if idle {
+			back[c.Prefix] = true
+		}
+		return idle
+	})
+	g.p.NoRoom = slices.DeleteFunc(g.p.NoRoom, func(d policy.Decision) bool {
+		return d.Verb == policy.VerbRelease && back[d.Prefix]
+	})
+}
+
+func share(n, of int64) float64 {
+	if of <= 0 {
+		return 0
+	}
+	return float64(n) / float64(of)
+}
