@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"edgewarden/internal/spool"
 )
 
@@ -400,6 +402,7 @@ func TestTheBacklogFillsTheTimeInWhichLiveRecordsGather(t *testing.T) {
 }
 
 func TestCloseEndsWaitingReadersAndLaterCalls(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	s := start(t, t.TempDir(), nil)
 	c := s.Cursor("lake")
 	put(t, s, "a")

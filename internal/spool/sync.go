@@ -183,14 +183,14 @@ func (s *Spool) noteFailing(err error) {
 func (s *Spool) sealClosed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	any := false
+	found := false
 	for _, g := range s.segments {
 		if g.f != nil && g != s.active && g.synced == g.end && !g.fresh {
 			s.seal(g)
-			any = true
+			found = true
 		}
 	}
-	return any
+	return found
 }
 
 // seal writes a segment's seal and closes the file. A seal that does not fit on
