@@ -25,7 +25,8 @@ func (p *program) openEngine(ctx context.Context, s *settings) (detect.Engine, e
 		}
 		return bigquery.Open(ctx, bigquery.Options{
 			Table: s.BigQuery.Table, Kind: bigquery.Kind(s.BigQuery.Kind), Location: s.BigQuery.Location, Endpoint: s.BigQuery.Endpoint,
-			Columns: s.BigQuery.Columns, MaxBytes: s.BigQuery.MaxBytes, ClientOptions: credentials, Logger: p.log,
+			Columns: s.BigQuery.Columns, MaxBytes: s.BigQuery.MaxBytes, Labels: map[string]string{"component": "blocker"},
+			ClientOptions: credentials, Logger: p.log,
 		})
 	}
 	return nil, usageError{errNoStore}
