@@ -21,7 +21,10 @@ const maxMarks = 4
 // of runes kept, the ellipsis of a cut text included; 0 or less keeps all. An escape is
 // never cut in half. Text of a Text is the same text.
 func Text(s string, max int) string {
-	if isPlainASCII(s) && (max <= 0 || len(s) <= max) {
+	switch {
+	case max > 0 && len(s) > max && isPlainASCII(s[:max+1]): // one more rune than fits
+		return s[:max-1] + string(ellipsis)
+	case (max <= 0 || len(s) <= max) && isPlainASCII(s):
 		return s
 	}
 	w := writer{max: max}
