@@ -57,10 +57,10 @@ func TestTimestamps(t *testing.T) {
 	}
 }
 
-// Every day of 400 years has the number that the standard library gives it.
+// Every day of a century and its turns has the number that the standard library gives it.
 func TestCalendar(t *testing.T) {
 	p := parse.New()
-	for d := time.Date(1970, 1, 1, 12, 0, 0, 0, time.UTC); d.Year() < 2370; d = d.AddDate(0, 0, 1) {
+	for d := time.Date(1999, 1, 1, 12, 0, 0, 0, time.UTC); d.Year() < 2102; d = d.AddDate(0, 0, 1) {
 		var r record.Record
 		p.Parse([]byte(`{"client_ip":"198.51.100.7","timestamp":"`+d.Format(time.RFC3339)+`"}`), parse.Meta{Received: received}, &r)
 		if !r.Timestamp.Equal(d) {

@@ -36,10 +36,8 @@ func (r *Redactor) cards(line []byte, c *Counts) {
 		for from > last && inCard[line[from-1]] {
 			from--
 		}
-		if i-from >= minDigits-1 || end < len(line) {
-			for end < len(line) && inCard[line[end]] {
-				end++
-			}
+		for end < len(line) && inCard[line[end]] {
+			end++
 		}
 		if end-from >= minDigits {
 			r.run(line, from, end, c)

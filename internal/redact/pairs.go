@@ -42,7 +42,7 @@ func (r *Redactor) pairs(line []byte) (masked int) {
 		masked += r.percent(line, i)
 	}
 	for i = next(line, 0, '^'); i < len(line); i = next(line, i+1, '^') {
-		masked += count(r.maskTrack1(line, i, 1))
+		masked += count(maskTrack1(line, i, 1))
 	}
 	return masked
 }
@@ -95,7 +95,7 @@ func (r *Redactor) percent(line []byte, i int) int {
 			return count(r.value(line, i+u.width, k, u.char == ':'))
 		}
 	case '^':
-		return count(r.maskTrack1(line, i, u.width))
+		return count(maskTrack1(line, i, u.width))
 	}
 	return 0
 }

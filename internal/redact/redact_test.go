@@ -158,6 +158,7 @@ func TestSecrets(t *testing.T) {
 		{"a value of three letters", "pwd=abc", "pwd=xxx"},
 		{"track 1", "t=%B4111111111111111^DOE/JOHN^2512101000000000000?", "t=%B411111xxxxxx1111^xxxxxxxx^xxxxxxxxxxxxxxxxxxx?"},
 		{"track 1, percent-encoded", "t=%25B4111111111111111%5EDOE%2FJOHN%5E2512101000000%3F", "t=%25B411111xxxxxx1111%5Exxxxxxxxxx%5Exxxxxxxxxxxxx%3F"},
+		{"track 1 that ends with an inner string", `{"b":"{\"t\":\"%B4111111111111111^DOE/JOHN^2512101000\"}"}`, `{"b":"{\"t\":\"%B411111xxxxxx1111^xxxxxxxx^xxxxxxxxxx\"}"}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if tc.want == "" {

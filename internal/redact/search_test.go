@@ -65,7 +65,7 @@ func TestRandomNumbersAreJudgedByRangeLengthAndCheckDigit(t *testing.T) {
 	prefixes := []string{"", "4", "51", "2221", "2720", "2721", "34", "37", "300", "305", "306", "3095", "36", "3528", "3589", "3590", "50", "56", "59", "60", "62", "61", "6304", "633110", "6334", "636", "637", "639", "644", "643", "659", "67", "81", "83", "2204", "2205", "1800", "2131", "8600", "9792", "9860", "1"}
 	r := redact.New()
 	cards := 0
-	for range 200_000 {
+	for range 100_000 {
 		b := []byte(prefixes[rng.IntN(len(prefixes))])
 		for n := 11 + rng.IntN(11); len(b) < n; {
 			b = append(b, byte('0'+rng.IntN(10)))
@@ -84,7 +84,7 @@ func TestRandomNumbersAreJudgedByRangeLengthAndCheckDigit(t *testing.T) {
 			t.Fatalf("%s became %s", s, b)
 		}
 	}
-	if cards < 2000 {
+	if cards < 1000 {
 		t.Errorf("only %d cards", cards)
 	}
 }

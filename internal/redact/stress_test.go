@@ -13,7 +13,7 @@ import (
 // reach combinations that mutation of bytes seldom does.
 var pieces = []string{
 	"4111111111111111", "4111 1111 1111 1111", "4242", "4242 4242", "5555-5555", "5555-4444", "411", "1111", "%34", "%31%31", `\u0031`, `\\u0034111`, "%2531",
-	" ", "-", "+", "%20", "%2D", `\u0020`, `\\u002d`, "%2520", "x", "D", "2512101", "25121010000", "=", "%3D", ":", "%3A", ";", "^", "%5E", "%B4111111111111111^A/B^2512101?",
+	" ", "-", "+", "%20", "%2D", `\u0020`, `\\u002d`, "%2520", "x", "D", "2512101", "25121010000", "=", "%3D", ":", "%3A", ";", "^", "%5E", "%B4111111111111111^A/B^2512101?", "%B4111111111111111^A/B^2512101", "B4111111111111111^", "^2512101",
 	`"`, `\"`, `\\`, `\\\"`, `\\\\`, "%22", "'", `\n`, `\u0026`, "&", "%26", ",", "{", "}", "[", "]", ", ", ".", "0.", "é", `\u00e9`,
 	"password", "cvv", "pin", "cardPin", "authorization", "Bearer ", "Digest a,", "cvv2", "null", "(null)", "s3cr3tTok", "1", "12", "abc", "_", "|",
 }
@@ -52,7 +52,7 @@ func TestRandomLines(t *testing.T) {
 		return quoted(inner(10))
 	}
 	valid := 0
-	for range 60_000 {
+	for range 30_000 {
 		var b strings.Builder
 		b.WriteByte('{')
 		for k := range rng.IntN(4) {
@@ -82,7 +82,7 @@ func TestRandomLines(t *testing.T) {
 			t.Fatalf("not idempotent:\n in    %s\n once  %s\n twice %s", in, once, twice)
 		}
 	}
-	if valid < 30_000 {
+	if valid < 15_000 {
 		t.Errorf("only %d lines were JSON", valid)
 	}
 }

@@ -54,7 +54,7 @@ func (r *Redactor) maskTrack2(line []byte, card []digit) (changed bool) {
 // maskTrack1 masks track 1 data around its first separator at i, which is
 // width bytes wide: B, 12 to 19 digits, ^, a name, ^, expiry, service code and
 // more up to "?". The form says what it is, so no check digit is asked for.
-func (r *Redactor) maskTrack1(line []byte, i, width int) (changed bool) {
+func maskTrack1(line []byte, i, width int) (changed bool) {
 	from := i
 	for from > 0 && i-from < maxDigits && (isDigit(line[from-1]) || line[from-1] == 'x') {
 		from--
@@ -63,7 +63,7 @@ func (r *Redactor) maskTrack1(line []byte, i, width int) (changed bool) {
 		return false
 	}
 	name := i + width
-	second := r.untilCaret(line, name)
+	second := untilCaret(line, name)
 	if second < 0 {
 		return false
 	}
@@ -71,7 +71,7 @@ func (r *Redactor) maskTrack1(line []byte, i, width int) (changed bool) {
 	end, n := data, 0
 	for units := 0; end < len(line) && units < maxTrack; units++ {
 		u := unitAt(line, end)
-		if u.char == '?' || u.char == '"' || u.char == '&' || u.char < ' ' {
+		if u.char == '?' || u.char == '"' || u.char == '\\' || u.char == '&' || u.char < ' ' {
 			break
 		}
 		if u.kind == number || u.char == 'x' {
@@ -86,18 +86,19 @@ func (r *Redactor) maskTrack1(line []byte, i, width int) (changed bool) {
 		changed = changed || line[j] != 'x'
 		line[j] = 'x'
 	}
-	return fillUnits(line, name, second) || fillUnits(line, data, end) || changed
+	changed = blank(line, name, second) || changed
+	return blank(line, data, end) || changed
 }
 
 // untilCaret returns where the next ^ stands, however encoded, or -1 when no
 // name of a card holder (2 to 26 characters) is before it.
-func (r *Redactor) untilCaret(line []byte, i int) int {
+func untilCaret(line []byte, i int) int {
 	for n := 0; i < len(line) && n <= 26; n++ {
 		u := unitAt(line, i)
 		if u.char == '^' && n >= 2 {
 			return i
 		}
-		if u.char == '^' || u.char == '"' {
+		if u.char == '^' || u.char == '"' || u.char == '\\' {
 			return -1
 		}
 		i += u.width
@@ -105,8 +106,9 @@ func (r *Redactor) untilCaret(line []byte, i int) int {
 	return -1
 }
 
-// fillUnits overwrites whole characters, so that no escape is torn.
-func fillUnits(line []byte, from, end int) (changed bool) {
+// blank overwrites line[from:end], which are whole characters, so that no escape
+// is torn.
+func blank(line []byte, from, end int) (changed bool) {
 	end = min(end, len(line))
 	for i := from; i < end; i++ {
 		changed = changed || line[i] != 'x'
