@@ -100,12 +100,19 @@ func (c *Client) readContainers(ctx context.Context, s *Snapshot) error {
 		dicts, err = f.ListDictionaries(&fastly.ListDictionariesInput{ServiceID: s.Target.ServiceID, ServiceVersion: s.Version})
 		return err
 	})
-	for _, d := range dicts {
-		if d != nil && d.Name == s.Target.Control {
-			s.ControlID = d.ID
-		}
+	if err != nil {
+		return err
 	}
-	return err
+	for _, d := range dicts {
+		if d == nil || d.Name != s.Target.Control {
+			continue
+		}
+		if d.WriteOnly {
+			return fmt.Errorf("dictionary %s is private (write-only), so its lease cannot be read: make an ordinary one", d.Name)
+		}
+		s.ControlID = d.ID
+	}
+	return nil
 }
 
 func (c *Client) readList(ctx context.Context, t Target, l *List, r role) error {
