@@ -137,13 +137,23 @@ func ReadDeadLetters(dir string, fn func(DeadLetter) error) error {
 	}
 	var bad []error
 	for _, f := range files {
-		faults, err := readLetterFile(f, fn)
-		bad = append(bad, faults...)
+		n := 0
+		err := scanLetters(f, func(l DeadLetter, line []byte) error {
+			if n++; l.Position == "" {
+				bad = append(bad, noLetter(f, n))
+				return nil
+			}
+			return fn(l)
+		})
 		if err != nil {
 			return errors.Join(append(bad, err)...)
 		}
 	}
 	return errors.Join(bad...)
+}
+
+func noLetter(path string, line int) error {
+	return fmt.Errorf("%s line %d is no dead letter", path, line)
 }
 
 // letterFiles lists the files with one of the suffixes, in order.
@@ -167,34 +177,34 @@ func letterFiles(dir string, suffixes ...string) ([]string, error) {
 	return files, nil
 }
 
-// readLetterFile calls fn for each letter of a file. faults are lines that
-// hold none; a last line without an end was never acknowledged and is passed
-// over.
-func readLetterFile(path string, fn func(DeadLetter) error) (faults []error, err error) {
+// scanLetters calls fn for each line of a file, until fn returns an error. A
+// line that is no dead letter comes as the zero letter. A last line without an
+// end was never acknowledged and is passed over. A file that is gone is empty:
+// a replay took it.
+func scanLetters(path string, fn func(l DeadLetter, line []byte) error) error {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // a replay took it
+		return nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read dead letters: %w", err)
+		return fmt.Errorf("read dead letters: %w", err)
 	}
 	defer f.Close()
 	r := bufio.NewReaderSize(f, 64<<10)
-	for n := 1; ; n++ {
+	for {
 		line, err := r.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return faults, nil
+			return nil
 		}
 		if err != nil {
-			return faults, fmt.Errorf("read dead letters: %w", err)
+			return fmt.Errorf("read dead letters: %w", err)
 		}
 		var l DeadLetter
-		if err := json.Unmarshal(line, &l); err != nil || l.Position == "" {
-			faults = append(faults, fmt.Errorf("%s line %d is no dead letter", path, n))
-			continue
+		if json.Unmarshal(line, &l) != nil {
+			l = DeadLetter{}
 		}
-		if err := fn(l); err != nil {
-			return faults, err
+		if err := fn(l, line); err != nil {
+			return err
 		}
 	}
 }

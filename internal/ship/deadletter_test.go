@@ -133,8 +133,12 @@ func TestWhatIsRefusedAgainStaysWithItsNewReason(t *testing.T) {
 	if len(left) != 1 || !strings.Contains(left[0].Reason, "asked to refuse") {
 		t.Fatalf("left %+v, want the one that was refused", left)
 	}
-	if fs := files(t, dead); len(fs) != 1 || !strings.HasSuffix(fs[0], ".ndjson") {
-		t.Errorf("files %v, want one, under its own name again", fs)
+	if fs := files(t, dead); len(fs) != 1 {
+		t.Errorf("files %v, want one", fs)
+	}
+	srv.Refuse(nil)
+	if got, err := ship.Replay(deadline(t), dead, cloud(t, srv)); err != nil || got != (ship.Replayed{Delivered: 1}) {
+		t.Errorf("then: %+v, error %v; want it delivered", got, err)
 	}
 }
 
@@ -197,6 +201,46 @@ func TestReplayRunsBesideAShipperThatWritesNewLetters(t *testing.T) {
 	}
 	if left := letters(t, dead); len(left) != 0 {
 		t.Errorf("%d letters left", len(left))
+	}
+}
+
+func TestMoreLettersThanOneBatchHoldsAreReplayedInParts(t *testing.T) {
+	const n = 1100
+	srv := shiptest.Start(t)
+	dead := lettersOf(t, srv, n)
+	before := srv.Calls()
+	srv.Fail(codes.OK, 1)
+	srv.Fail(codes.Unavailable, 1) // the second part
+	sink := cloud(t, srv)
+	got, err := ship.Replay(deadline(t), dead, sink)
+	if err == nil || got != (ship.Replayed{Delivered: 500}) || srv.Calls() != before+2 {
+		t.Errorf("replayed %+v in %d calls, error %v; want to stop after the first part", got, srv.Calls()-before, err)
+	}
+	if left := len(letters(t, dead)); left != n-500 {
+		t.Errorf("%d letters left, want %d", left, n-500)
+	}
+	if got, err := ship.Replay(deadline(t), dead, sink); err != nil || got.Delivered != n-500 || srv.Written() != n {
+		t.Errorf("then: %+v, error %v, %d written; want the rest, nothing twice", got, err, srv.Written())
+	}
+}
+
+func TestTwoReplaysDoNotRunAtTheSameTime(t *testing.T) {
+	srv := shiptest.Start(t)
+	dead := lettersOf(t, srv, 1)
+	srv.Hang()
+	sink := cloud(t, srv)
+	done := make(chan error, 1)
+	go func() {
+		_, err := ship.Replay(context.Background(), dead, sink)
+		done <- err
+	}()
+	await(t, srv, "the first sends", func() bool { return srv.Waiting() == 1 })
+	if _, err := ship.Replay(deadline(t), dead, sink); err == nil || !strings.Contains(err.Error(), "another replay") {
+		t.Errorf("error %v, want one that says that another runs", err)
+	}
+	srv.Release()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 
@@ -297,12 +341,13 @@ func TestALineThatIsNoLetterIsNamedAndTheOthersAreRead(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), filepath.Base(f)+" line 1") || n != 2 {
 		t.Errorf("error %v after %d letters; want one that names line 1, and both letters", err, n)
 	}
-	if _, err := ship.Replay(deadline(t), dead, cloud(t, srv)); err == nil {
-		t.Error("a replay passes over a line it cannot read")
+	got, err := ship.Replay(deadline(t), dead, cloud(t, srv))
+	if err == nil || got.Delivered != 2 {
+		t.Errorf("replayed %+v, error %v; want both delivered and the line named", got, err)
 	}
-	after, err := filepath.Glob(filepath.Join(dead, "*.replay"))
-	if err != nil || len(after) != 1 {
-		t.Errorf("files %v, error %v; want the file kept", after, err)
+	kept, err := os.ReadFile(files(t, dead)[0])
+	if err != nil || string(kept) != "hello\n" {
+		t.Errorf("%q is kept, error %v; want the line that is no letter", kept, err)
 	}
 }
 

@@ -1,7 +1,7 @@
 package ship
 
 import (
-	"bytes"
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"edgewarden/internal/parse"
 	"edgewarden/internal/record"
@@ -25,27 +26,57 @@ type Replayed struct {
 // replayBatch is how many letters are written at once.
 const replayBatch = 500
 
+// restSuffix is the file of what stays while a replay runs; a crash leaves it,
+// and nobody reads it.
+const restSuffix = ".rest"
+
 // Replay sends the dead letters in dir that sink refused once to it again,
 // under their positions, and removes those it stores. It may run beside a
-// Shipper that writes new ones. After an error, or a crash, what was not
-// delivered is still there; what was delivered and is still there, the sink
-// recognises.
+// Shipper that writes new ones, but not beside another Replay. After an error,
+// or a crash, what was not delivered is still there; what was delivered and is
+// still there, the sink recognises. Lines that are no dead letters stay, and
+// are an error at the end.
 func Replay(ctx context.Context, dir string, sink Sink) (Replayed, error) {
 	var total Replayed
+	if !exists(dir) {
+		return total, nil
+	}
+	unlock, err := lockReplay(dir)
+	if err != nil {
+		return total, fmt.Errorf("replay dead letters: %w", err)
+	}
+	defer unlock()
 	files, err := takeLetters(dir)
 	if err != nil {
 		return total, fmt.Errorf("replay dead letters: %w", err)
 	}
+	var errs []error
 	for _, f := range files {
-		r, err := replayFile(ctx, dir, f, sink)
-		total.Delivered += r.Delivered
-		total.Refused += r.Refused
-		total.Other += r.Other
-		if err != nil {
-			return total, fmt.Errorf("replay dead letters: %w", err)
+		r := replay{ctx: ctx, sink: sink, path: f, parser: parse.New()}
+		if err := r.run(); err != nil {
+			errs = append(errs, err)
 		}
+		total.Delivered += r.done.Delivered
+		total.Refused += r.done.Refused
+		total.Other += r.done.Other
+	}
+	if err := errors.Join(errs...); err != nil {
+		return total, fmt.Errorf("replay dead letters: %w", err)
 	}
 	return total, nil
+}
+
+// lockReplay makes sure that one replay runs at a time.
+func lockReplay(dir string) (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(dir, ".replaying"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, errors.New("another replay of these dead letters is running; wait for it to end")
+	}
+	return func() { f.Close() }, nil
 }
 
 // takeLetters renames the files of letters, so that writers begin new ones,
@@ -79,90 +110,111 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// replayFile sends the letters of one taken file and puts those that stay back
-// into the file they came from.
-func replayFile(ctx context.Context, dir, path string, sink Sink) (r Replayed, err error) {
-	var mine, stay []DeadLetter
-	faults, err := readLetterFile(path, func(l DeadLetter) error {
-		if l.Sink == sink.Name() {
-			mine = append(mine, l)
-		} else {
-			stay = append(stay, l)
-			r.Other++
-		}
-		return nil
-	})
-	if err = errors.Join(append(faults, err)...); err != nil {
-		return r, err // the file stays as it is
-	}
-	var failed error
-	for len(mine) > 0 {
-		n := min(len(mine), replayBatch)
-		refused, err := sendLetters(ctx, sink, mine[:n])
-		if err != nil {
-			failed = err
-			break
-		}
-		stay = append(stay, refused...)
-		r.Refused += len(refused)
-		r.Delivered += n - len(refused)
-		mine = mine[n:]
-	}
-	if err := putBack(dir, path, append(stay, mine...)); err != nil {
-		return r, errors.Join(failed, err)
-	}
-	return r, failed
+// replay works through one taken file. What stays is written to a new file
+// that takes its place at the end.
+type replay struct {
+	ctx    context.Context
+	sink   Sink
+	path   string
+	parser *parse.Parser
+	done   Replayed
+
+	waiting []DeadLetter // read and not sent yet
+	failed  error        // the sink failed: everything from there on stays
+	faults  []error      // lines that are no letters
+	keep    *bufio.Writer
+	kept    int
 }
 
-// putBack appends letters to their file and removes the taken one. A crash in
-// between leaves them twice, which their positions make harmless.
-func putBack(dir, taken string, letters []DeadLetter) error {
-	if len(letters) > 0 {
-		var buf bytes.Buffer
-		enc := json.NewEncoder(&buf)
-		for _, l := range letters {
-			if err := enc.Encode(l); err != nil {
-				return err
-			}
+func (r *replay) run() error {
+	rest, err := os.OpenFile(r.path+restSuffix, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(rest.Name()) // gone already when it took the place
+	defer rest.Close()
+	r.keep = bufio.NewWriter(rest)
+	n := 0
+	err = scanLetters(r.path, func(l DeadLetter, line []byte) error {
+		n++
+		return r.letter(l, line, n)
+	})
+	if err == nil {
+		err = r.send()
+	}
+	if err == nil {
+		err = r.replace(rest)
+	}
+	return errors.Join(append(r.faults, r.failed, err)...)
+}
+
+// letter takes the next line of the file.
+func (r *replay) letter(l DeadLetter, line []byte, n int) error {
+	switch {
+	case l.Position == "":
+		r.faults = append(r.faults, noLetter(r.path, n))
+	case l.Sink != r.sink.Name():
+		r.done.Other++
+	case r.failed == nil:
+		if r.waiting = append(r.waiting, l); len(r.waiting) < replayBatch {
+			return nil
 		}
-		base := filepath.Base(taken)
-		name := base[:strings.Index(base, letterSuffix)] + letterSuffix
-		if err := appendFile(dir, name, buf.Bytes()); err != nil {
+		return r.send()
+	}
+	r.kept++
+	_, err := r.keep.Write(line)
+	return err
+}
+
+// send writes the waiting letters to the sink and keeps those that are not
+// stored. Its error is one of our disk; one of the sink goes into failed.
+func (r *replay) send() error {
+	if len(r.waiting) == 0 {
+		return nil
+	}
+	stay, err := sendLetters(r.ctx, r.sink, r.parser, r.waiting)
+	if err != nil {
+		r.failed, stay = err, r.waiting
+	} else {
+		r.done.Refused += len(stay)
+		r.done.Delivered += len(r.waiting) - len(stay)
+	}
+	enc := json.NewEncoder(r.keep)
+	for _, l := range stay {
+		r.kept++
+		if err := enc.Encode(l); err != nil {
 			return err
 		}
 	}
-	if err := os.Remove(taken); err != nil {
+	r.waiting = r.waiting[:0]
+	return nil
+}
+
+// replace puts what stays in the place of the file.
+func (r *replay) replace(rest *os.File) error {
+	if r.kept == 0 {
+		if err := os.Remove(r.path); err != nil {
+			return err
+		}
+		return syncDir(filepath.Dir(r.path))
+	}
+	if err := r.keep.Flush(); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	if err := rest.Sync(); err != nil {
+		return err
+	}
+	if err := os.Rename(rest.Name(), r.path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(r.path))
 }
 
 // sendLetters writes letters and returns those refused again, with the new
 // reason.
-func sendLetters(ctx context.Context, sink Sink, letters []DeadLetter) (refused []DeadLetter, err error) {
-	parser := parse.New()
-	byBatch := make(map[string]*letterBatch)
-	var order []*letterBatch
-	for _, l := range letters {
-		id, pos, ok := splitPosition(l.Position)
-		e, err := DecodeEnvelope(l.Envelope)
-		if !ok || err != nil {
-			l.Reason = "cannot be decoded: " + reasonOf(err)
-			refused = append(refused, l)
-			continue
-		}
-		b := byBatch[id]
-		if b == nil {
-			b = &letterBatch{out: Batch{SpoolID: id, From: pos, To: pos + 1, Replayed: true}}
-			byBatch[id] = b
-			order = append(order, b)
-		}
-		b.out.From, b.out.To = min(b.out.From, pos), max(b.out.To, pos+1)
-		b.letters = append(b.letters, l)
-		b.out.Records = append(b.out.Records, record.Record{})
-		toRecord(parser, &e, l.Position, &b.out.Records[len(b.out.Records)-1])
-	}
-	for _, b := range order {
+func sendLetters(ctx context.Context, sink Sink, parser *parse.Parser, letters []DeadLetter) (refused []DeadLetter, err error) {
+	batches, refused := gather(parser, letters)
+	for _, b := range batches {
 		again, err := sink.Write(ctx, &b.out)
 		if err != nil {
 			return nil, err
@@ -176,16 +228,38 @@ func sendLetters(ctx context.Context, sink Sink, letters []DeadLetter) (refused 
 	return refused, nil
 }
 
+// gather makes a batch of the letters of each spool; bad ones cannot be
+// decoded.
+func gather(parser *parse.Parser, letters []DeadLetter) (batches []*letterBatch, bad []DeadLetter) {
+	byID := make(map[string]*letterBatch)
+	for _, l := range letters {
+		id, pos, ok := splitPosition(l.Position)
+		e, err := DecodeEnvelope(l.Envelope)
+		if !ok {
+			err = errors.New("its position is malformed")
+		}
+		if err != nil {
+			l.Reason = err.Error()
+			bad = append(bad, l)
+			continue
+		}
+		b := byID[id]
+		if b == nil {
+			b = &letterBatch{out: Batch{SpoolID: id, From: pos, To: pos + 1, Replayed: true}}
+			byID[id] = b
+			batches = append(batches, b)
+		}
+		b.out.From, b.out.To = min(b.out.From, pos), max(b.out.To, pos+1)
+		b.letters = append(b.letters, l)
+		b.out.Records = append(b.out.Records, record.Record{})
+		toRecord(parser, &e, l.Position, &b.out.Records[len(b.out.Records)-1])
+	}
+	return batches, bad
+}
+
 type letterBatch struct {
 	out     Batch
 	letters []DeadLetter
-}
-
-func reasonOf(err error) string {
-	if err == nil {
-		return "its position is malformed"
-	}
-	return err.Error()
 }
 
 // splitPosition is the inverse of spool.Position.
