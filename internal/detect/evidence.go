@@ -60,29 +60,29 @@ func (s *Set) EvidenceSQL(d Dialect, src Source, q Query, offenders []Offender) 
 	}
 	more := []record.Field{record.Path, record.Method, record.UserAgent, record.ClientCountry, record.ClientASN}
 	sc := newScan(d, src, q, more...)
-	steps := []cte{sc.req(), sc.step(sc.carried(more...)...)}
+	steps := sc.steps(sc.carried(more...)...)
 	rules, kinds := "rules r", "kinds"
 	if d == BigQuery {
-		rules = "UNNEST([\n    " + sc.rulesList(func(id, _, grp, win string) string {
-			return fmt.Sprintf("STRUCT(%s AS id, %s AS grp, %s AS win)", id, grp, win)
+		rules = "UNNEST([\n    " + sc.rulesList(func(id, grp string) string {
+			return fmt.Sprintf("STRUCT(%s AS id, %s AS grp)", id, grp)
 		}) + "\n  ]) r"
 		kinds = "UNNEST([0, 1, 2, 3, 4, 5]) about"
 	} else {
 		steps = append(steps,
-			cte{"rules(id, grp, win)", "VALUES\n    " + sc.rulesList(func(id, _, grp, win string) string {
-				return fmt.Sprintf("(%s, %s, CAST(%s AS BIGINT))", id, grp, win)
+			cte{name: "rules(id, grp)", body: "VALUES\n    " + sc.rulesList(func(id, grp string) string {
+				return "(" + id + ", " + grp + ")"
 			})},
-			cte{"kinds(about)", "VALUES (0), (1), (2), (3), (4), (5)"})
+			cte{name: "kinds(about)", body: "VALUES (0), (1), (2), (3), (4), (5)"})
 	}
 	key := sc.key()
 	steps = append(steps,
-		cte{"hits", fmt.Sprintf("SELECT s.*, r.id AS rule, %s AS k\nFROM src s CROSS JOIN %s\n"+
-			"WHERE (s.mask >> r.id) & 1 = 1 AND s.age < r.win AND NOT s.f_blocked AND %s <> ''", key, rules, key)},
-		cte{"wanted", fmt.Sprintf("SELECT h.*\nFROM hits h JOIN %s w\n  ON %s", sc.keyTable("wanted", keys), sc.sameKey("w", "h"))},
-		cte{"told", "SELECT rule, trust, k, about,\n  " + sc.evidenceValue() + " AS v\nFROM wanted CROSS JOIN " + kinds},
-		cte{"counted", "SELECT rule, trust, k, about, v, COUNT(*) AS n\nFROM told\n" +
+		cte{name: "hits", body: fmt.Sprintf("SELECT s.*, r.id AS rule, %s AS k\nFROM src s CROSS JOIN %s\n"+
+			"WHERE (s.mask >> r.id) & 1 = 1 AND NOT s.f_blocked AND %s <> ''", key, rules, key)},
+		cte{name: "wanted", body: fmt.Sprintf("SELECT h.*\nFROM hits h JOIN %s w\n  ON %s", sc.keyTable("wanted", keys), sc.sameKey("w", "h"))},
+		cte{name: "told", body: "SELECT rule, trust, k, about,\n  " + sc.evidenceValue() + " AS v\nFROM wanted CROSS JOIN " + kinds},
+		cte{name: "counted", body: "SELECT rule, trust, k, about, v, COUNT(*) AS n\nFROM told\n" +
 			fmt.Sprintf("WHERE NOT (about IN (%d, %d) AND v IN ('', '0'))\nGROUP BY rule, trust, k, about, v", aboutCountry, aboutASN)},
-		cte{"placed", fmt.Sprintf("SELECT *, ROW_NUMBER() OVER (PARTITION BY rule, trust, k, about\n"+
+		cte{name: "placed", body: fmt.Sprintf("SELECT *, ROW_NUMBER() OVER (PARTITION BY rule, trust, k, about\n"+
 			"  ORDER BY CASE WHEN about = %d THEN 0 ELSE n END DESC, CASE WHEN about = %d THEN v ELSE '' END DESC, v) AS place\nFROM counted", aboutSample, aboutSample)},
 	)
 	last := "SELECT " + strings.Join([]string{sc.bigint("rule") + " AS rule", sc.bigint("trust") + " AS trust", "k", sc.bigint("about") + " AS about", "v",

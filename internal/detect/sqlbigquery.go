@@ -17,13 +17,13 @@ func (s *scan) chain(steps []cte) ([]cte, string) {
 	steps = append(steps, s.chainHits(len(present) > 0))
 	hits := "hits"
 	if len(present) > 0 {
-		steps = append(steps, cte{"watched", "SELECT h.*, p.from_us AS from_us\n" +
+		steps = append(steps, cte{name: "watched", body: "SELECT h.*, p.from_us AS from_us\n" +
 			"FROM hits h LEFT JOIN " + s.keyTable("present", present) + " p ON " + s.sameKey("p", "h") + "\n" +
 			"WHERE h.rule < 0 OR NOT f_blocked OR p.id IS NOT NULL"})
 		hits = "watched"
 	}
 	steps = append(steps, s.chainParts(hits, len(present) > 0),
-		cte{"minutes", "SELECT *, SUM(n) OVER (PARTITION BY rule, trust, k, minute) AS per_minute\nFROM parts"},
+		cte{name: "minutes", body: "SELECT *, SUM(n) OVER (PARTITION BY rule, trust, k, minute) AS per_minute\nFROM parts"},
 		s.chainKeys(), s.chainTally())
 	steps = append(steps, s.scoring()...)
 	steps = append(steps, s.chainJudged()...)
@@ -32,9 +32,9 @@ func (s *scan) chain(steps []cte) ([]cte, string) {
 }
 
 func (s *scan) chainHits(present bool) cte {
-	rules := s.rulesList(func(id, bit, grp, win string) string {
-		return fmt.Sprintf("STRUCT(%s AS id, %s AS bit, %s AS grp, %s AS win)", id, bit, grp, win)
-	}) + ",\n    STRUCT(-1 AS id, 0 AS bit, 0 AS grp, 0 AS win)"
+	rules := s.rulesList(func(id, grp string) string {
+		return fmt.Sprintf("STRUCT(%s AS id, %s AS bit, %s AS grp)", id, id, grp)
+	}) + ",\n    STRUCT(-1 AS id, 0 AS bit, 0 AS grp)" // a shift by -1 is an error even where its result is not used
 	refused := " AND NOT f_blocked"
 	if present {
 		refused = ""
@@ -42,7 +42,7 @@ func (s *scan) chainHits(present bool) cte {
 	// Of a health hit only the address is kept, or it would make a group for
 	// every path.
 	key := s.key()
-	return cte{"hits", fmt.Sprintf("SELECT r.id AS rule, CASE WHEN r.id < 0 THEN 0 ELSE trust END AS trust,\n"+
+	return cte{name: "hits", body: fmt.Sprintf("SELECT r.id AS rule, CASE WHEN r.id < 0 THEN 0 ELSE trust END AS trust,\n"+
 		"  CASE WHEN r.id < 0 THEN f_client_key ELSE %s END AS k, us,\n"+
 		"  CASE WHEN r.id < 0 THEN 0 ELSE minute END AS minute,\n"+
 		"  CASE WHEN r.id < 0 THEN '' ELSE f_path END AS path,\n"+
@@ -50,7 +50,7 @@ func (s *scan) chainHits(present bool) cte {
 		"  CASE WHEN r.id < 0 THEN '' ELSE f_ja4 END AS ja4,\n"+
 		"  f_status, f_blocked,\n  %s\n"+
 		"FROM src CROSS JOIN UNNEST([\n    %s\n  ]) r\n"+
-		"WHERE r.id < 0 OR ((mask >> r.bit) & 1 = 1 AND age < r.win%s AND %s <> '')",
+		"WHERE r.id < 0 OR ((mask >> r.bit) & 1 = 1%s AND %s <> '')",
 		key, s.chainHealthFlags(), rules, refused, key)}
 }
 
@@ -80,7 +80,7 @@ func (s *scan) chainParts(from string, present bool) cte {
 		const since = "trust = 0 AND us >= from_us"
 		after = []string{countIf(since), countIf(since + " AND f_blocked"), "MAX(CASE WHEN " + since + " THEN us ELSE 0 END)"}
 	}
-	return cte{"parts", "SELECT rule, trust, k, minute, path, address, ja4,\n" +
+	return cte{name: "parts", body: "SELECT rule, trust, k, minute, path, address, ja4,\n" +
 		"  " + countIf(counted) + " AS n, " + countIf(counted+" AND "+okStatus) + " AS n_ok, " + countIf(counted+" AND "+failedStatus) + " AS n_errors,\n" +
 		"  MIN(CASE WHEN " + counted + " THEN us END) AS first_us, MAX(CASE WHEN " + counted + " THEN us END) AS last_us,\n" +
 		"  " + after[0] + " AS after_n, " + after[1] + " AS after_refused, " + after[2] + " AS after_last_us,\n" +
@@ -88,7 +88,7 @@ func (s *scan) chainParts(from string, present bool) cte {
 }
 
 func (s *scan) chainKeys() cte {
-	return cte{"per_key", "SELECT rule, trust, k, SUM(n) AS requests, MAX(per_minute) AS peak, SUM(n_ok) AS ok, SUM(n_errors) AS errors,\n" +
+	return cte{name: "per_key", body: "SELECT rule, trust, k, SUM(n) AS requests, MAX(per_minute) AS peak, SUM(n_ok) AS ok, SUM(n_errors) AS errors,\n" +
 		"  COUNT(DISTINCT CASE WHEN n > 0 THEN path END) AS distinct_paths,\n" +
 		"  COUNT(DISTINCT CASE WHEN n > 0 THEN NULLIF(address, '') END) AS addresses,\n" +
 		"  COUNT(DISTINCT CASE WHEN n_ok > 0 THEN NULLIF(address, '') END) AS ok_addresses,\n" +
@@ -110,7 +110,7 @@ func (s *scan) chainTally() cte {
 		fields[i] = c + " AS " + c
 	}
 	known := func(m measure) bool { return m != mShare && m != mScore }
-	return cte{"tally", "SELECT rule, trust, requests, " + countIf("requests > 0") + " AS members,\n" +
+	return cte{name: "tally", body: "SELECT rule, trust, requests, " + countIf("requests > 0") + " AS members,\n" +
 		"  ARRAY_AGG(CASE WHEN rule >= 0 AND (after_n > 0 OR requests > 0 AND " +
 		s.perRule("rule", whenColumn, func(c compiled) cond { return weaken(c.norm, known) }) + ")\n" +
 		"    THEN STRUCT(" + strings.Join(fields, ", ") + ") END IGNORE NULLS) AS riders,\n" +
@@ -138,9 +138,9 @@ func (s *scan) chainJudged() []cte {
 		given = append(given, "m."+c+" AS "+c)
 	}
 	return []cte{
-		{"unpacked", "SELECT " + strings.Join(given, ",\n  ") + "\nFROM scored t CROSS JOIN UNNEST(ARRAY_CONCAT(\n  [STRUCT(" +
+		{name: "unpacked", body: "SELECT " + strings.Join(given, ",\n  ") + "\nFROM scored t CROSS JOIN UNNEST(ARRAY_CONCAT(\n  [STRUCT(" +
 			strings.Join(zero, ", ") + ")], IFNULL(t.riders, []))) m"},
-		{"judged", "SELECT *, CASE WHEN k <> '' AND requests > 0 AND " +
+		{name: "judged", body: "SELECT *, CASE WHEN k <> '' AND requests > 0 AND " +
 			s.perRule("rule", whenColumn, func(c compiled) cond { return c.norm }) + "\n  THEN 1 ELSE 0 END AS met\nFROM unpacked"},
 	}
 }

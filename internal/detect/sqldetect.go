@@ -14,7 +14,7 @@ func (s *Set) DetectSQL(d Dialect, src Source, q Query) (Statement, error) {
 		return Statement{}, err
 	}
 	sc := newScan(d, src, q, record.Path, record.JA4)
-	steps := []cte{sc.req(), sc.step(sc.carried(record.Path, record.JA4)...)}
+	steps := sc.steps(sc.carried(record.Path, record.JA4)...)
 	var last string
 	if d == BigQuery {
 		steps, last = sc.chain(steps)
@@ -81,11 +81,12 @@ func (s *scan) list(given map[string]string) string {
 	return strings.Join(parts, ", ")
 }
 
-// rulesList is the constant table of rules: id, bit, grp, win (microseconds).
-func (s *scan) rulesList(row func(id, bit, grp, win string) string) string {
+// rulesList is the constant table of rules: id, which is also its bit in the
+// mask, and grp.
+func (s *scan) rulesList(row func(id, grp string) string) string {
 	var rows []string
 	for i, c := range s.q.Set.rules {
-		rows = append(rows, row(fmt.Sprint(i), fmt.Sprint(i), fmt.Sprint(groupIndex(c.Group)), fmt.Sprint(c.Window.Microseconds())))
+		rows = append(rows, row(fmt.Sprint(i), fmt.Sprint(groupIndex(c.Group))))
 	}
 	return strings.Join(rows, ",\n    ")
 }

@@ -7,40 +7,31 @@ import (
 	"edgewarden/internal/record"
 )
 
+// Hints on what DuckDB keeps in memory: the scan, once, and never the rows of
+// the candidates, which can be as many as rows times rules.
+const (
+	keep     = "MATERIALIZED "
+	dontKeep = "NOT MATERIALIZED "
+)
+
 // countFirst is DuckDB's shape: count every key, keep the keys that can still
 // be offenders by what is known then (requests, share, score), and measure the
-// rest for those alone. On 100 M rows it took a third of the time of the
-// linear chain. src is kept in memory, so the files are read once.
+// rest for those alone. Rows are counted by key and mask before they are
+// multiplied by the rules. src is kept in memory, so the files are read once.
 func (s *scan) countFirst(steps []cte) ([]cte, string) {
-	steps[1].name = "src"
-	key := s.key()
-	steps = append(steps, cte{"rules(id, grp, win)", "VALUES\n    " + s.rulesList(func(id, _, grp, win string) string {
-		return fmt.Sprintf("(%s, %s, CAST(%s AS BIGINT))", id, grp, win)
-	})})
+	steps[2].hint = keep
 	steps = append(steps,
-		cte{"hits", fmt.Sprintf("SELECT r.id AS rule, s.trust AS trust, %s AS k, us, minute, f_path, f_client_key, f_ja4, f_status\n"+
-			"FROM src s, rules r\nWHERE (s.mask >> r.id) & 1 = 1 AND s.age < r.win AND NOT s.f_blocked AND %s <> ''", key, key)},
-		cte{"per_key", "SELECT rule, trust, k, COUNT(*) AS requests\nFROM hits GROUP BY rule, trust, k"},
-		cte{"tally", "SELECT rule, trust, requests, COUNT(*) AS members\nFROM per_key GROUP BY rule, trust, requests"},
+		cte{name: "rules(id, grp)", body: "VALUES\n    " + s.rulesList(func(id, grp string) string { return "(" + id + ", " + grp + ")" })},
+		cte{name: "by_mask", body: s.perGroup(func(grp int, key, bits string) string {
+			return fmt.Sprintf("SELECT %d AS grp, trust, %s AS k, mask & %s AS bits, COUNT(*) AS n\nFROM src\n"+
+				"WHERE mask & %s <> 0 AND NOT f_blocked AND %s <> ''\nGROUP BY ALL", grp, key, bits, bits, key)
+		})},
+		cte{name: "per_key", body: "SELECT r.id AS rule, trust, k, " + s.bigint("SUM(n)") + " AS requests\n" +
+			"FROM by_mask b JOIN rules r USING (grp)\nWHERE (b.bits >> r.id) & 1 = 1\nGROUP BY ALL", hint: keep},
+		cte{name: "tally", body: "SELECT rule, trust, requests, COUNT(*) AS members\nFROM per_key GROUP BY ALL"},
 	)
 	steps = append(steps, s.scoring()...)
-	known := func(m measure) bool { return m == mRequests || m == mShare || m == mScore }
-	steps = append(steps,
-		cte{"candidates", "SELECT rule, trust, k, requests, share, score, population\n" +
-			"FROM per_key JOIN scored USING (rule, trust, requests)\nWHERE " +
-			s.perRule("rule", whenColumn, func(c compiled) cond { return weaken(c.norm, known) })},
-		cte{"parts", "SELECT rule, trust, k, minute, f_path, f_client_key, f_ja4, COUNT(*) AS n,\n" +
-			"  " + countIf(okStatus) + " AS ok, " + countIf(failedStatus) + " AS errors, MIN(us) AS first_us, MAX(us) AS last_us\n" +
-			"FROM hits SEMI JOIN candidates USING (rule, trust, k)\nGROUP BY rule, trust, k, minute, f_path, f_client_key, f_ja4"},
-		cte{"peaks", "SELECT rule, trust, k, MAX(n) AS peak\n" +
-			"FROM (SELECT rule, trust, k, SUM(n) AS n FROM parts GROUP BY rule, trust, k, minute)\nGROUP BY rule, trust, k"},
-		cte{"details", "SELECT rule, trust, k, SUM(ok) AS ok, SUM(errors) AS errors, COUNT(DISTINCT f_path) AS distinct_paths,\n" +
-			"  COUNT(DISTINCT NULLIF(f_client_key, '')) AS addresses,\n" +
-			"  COUNT(DISTINCT CASE WHEN ok > 0 THEN NULLIF(f_client_key, '') END) AS ok_addresses,\n" +
-			"  COUNT(DISTINCT NULLIF(f_ja4, '')) AS ja4s, MIN(first_us) AS first_us, MAX(last_us) AS last_us\n" +
-			"FROM parts GROUP BY rule, trust, k"},
-		cte{"measured", "SELECT *\nFROM candidates JOIN details USING (rule, trust, k) JOIN peaks USING (rule, trust, k)"},
-	)
+	steps = append(steps, s.candidates()...)
 	selects := []string{
 		"SELECT " + s.list(map[string]string{"rule": "rule", "trust": "trust", "k": "k", "met": "1",
 			"requests": "requests", "peak": "peak", "ok": "ok", "errors": "errors", "distinct_paths": "distinct_paths",
@@ -52,9 +43,57 @@ func (s *scan) countFirst(steps []cte) ([]cte, string) {
 		"SELECT " + s.list(s.healthColumns()) + "\nFROM src",
 	}
 	if refs := s.q.presentRefs(); len(refs) > 0 {
-		selects = append(selects, s.after(key, refs))
+		selects = append(selects, s.after(refs))
 	}
 	return steps, strings.Join(selects, "\nUNION ALL\n") + "\nORDER BY rule, trust, requests DESC, k"
+}
+
+// candidates measures the keys that can be offenders. Each measure of
+// different values has a grouping of its own: one grouping by all of them
+// would have about as many groups as there are requests.
+func (s *scan) candidates() []cte {
+	known := func(m measure) bool { return m == mRequests || m == mShare || m == mScore }
+	return []cte{
+		{name: "candidates", hint: keep, body: "SELECT ROW_NUMBER() OVER () AS id, r.grp AS grp, c.*\n" +
+			"FROM (SELECT rule, trust, k, requests, share, score, population FROM per_key JOIN scored USING (rule, trust, requests)) c\n" +
+			"  JOIN rules r ON r.id = c.rule\nWHERE " +
+			s.perRule("rule", whenColumn, func(c compiled) cond { return weaken(c.norm, known) })},
+		{name: "wanted", hint: dontKeep, body: s.perGroup(func(grp int, key, _ string) string {
+			return fmt.Sprintf("SELECT c.id AS id, c.grp AS grp, us, minute, f_path, f_client_key, f_ja4, f_status\n"+
+				"FROM src s JOIN candidates c ON c.k = %s AND c.trust = s.trust\n"+
+				"WHERE c.grp = %d AND (s.mask >> c.rule) & 1 = 1 AND NOT f_blocked", key, grp)
+		})},
+		{name: "by_minute", body: "SELECT id, COUNT(*) AS n, " + countIf(okStatus) + " AS ok, " + countIf(failedStatus) + " AS errors, MIN(us) AS first_us, MAX(us) AS last_us\n" +
+			"FROM wanted GROUP BY id, minute"},
+		{name: "totals", body: "SELECT id, MAX(n) AS peak, SUM(ok) AS ok, SUM(errors) AS errors, MIN(first_us) AS first_us, MAX(last_us) AS last_us\n" +
+			"FROM by_minute GROUP BY id"},
+		{name: "paths", body: "SELECT id, COUNT(*) AS distinct_paths\nFROM (SELECT DISTINCT id, f_path FROM wanted) GROUP BY id"},
+		{name: "fingerprints", body: "SELECT id, COUNT(*) AS ja4s\nFROM (SELECT DISTINCT id, f_ja4 FROM wanted WHERE f_ja4 <> '') GROUP BY id"},
+		{name: "clients", body: "SELECT id, COUNT(*) AS addresses, " + countIf("ok") + " AS ok_addresses\n" +
+			"FROM (SELECT id, f_client_key, BOOL_OR(" + okStatus + ") AS ok FROM wanted WHERE grp <> 0 AND f_client_key <> '' GROUP BY ALL) GROUP BY id"},
+		{name: "measured", body: "SELECT c.*, t.* EXCLUDE (id), p.distinct_paths, COALESCE(f.ja4s, 0) AS ja4s,\n" +
+			"  CASE WHEN grp = 0 THEN 1 ELSE COALESCE(a.addresses, 0) END AS addresses,\n" +
+			"  CASE WHEN grp = 0 THEN CASE WHEN t.ok > 0 THEN 1 ELSE 0 END ELSE COALESCE(a.ok_addresses, 0) END AS ok_addresses\n" +
+			"FROM candidates c JOIN totals t USING (id) JOIN paths p USING (id) LEFT JOIN fingerprints f USING (id) LEFT JOIN clients a USING (id)"},
+	}
+}
+
+// perGroup writes a SELECT for each grouping the rules use, with its number,
+// its key and the bits of its rules.
+func (s *scan) perGroup(one func(grp int, key, bits string) string) string {
+	var parts []string
+	for g, group := range groups {
+		var bits int64
+		for i, c := range s.q.Set.rules {
+			if c.Group == group {
+				bits |= 1 << i
+			}
+		}
+		if bits != 0 {
+			parts = append(parts, one(g, s.keyOf(group), s.bigint(fmt.Sprint(bits))))
+		}
+	}
+	return strings.Join(parts, "\nUNION ALL\n")
 }
 
 func (s *scan) healthColumns() map[string]string {
@@ -69,9 +108,11 @@ func (s *scan) healthColumns() map[string]string {
 }
 
 // after counts what present keys asked for since their From.
-func (s *scan) after(key string, refs []keyRef) string {
-	return "SELECT " + s.list(map[string]string{"rule": "r.id", "k": "p.key", "after_n": "COUNT(*)",
+func (s *scan) after(refs []keyRef) string {
+	return "SELECT " + s.list(map[string]string{"rule": "p.rule", "k": "p.key", "after_n": "COUNT(*)",
 		"after_refused": countIf("s.f_blocked"), "after_last_us": "MAX(us)"}) +
-		fmt.Sprintf("\nFROM src s, rules r, %s p\nWHERE (s.mask >> r.id) & 1 = 1 AND s.age < r.win AND s.trust = 0\n"+
-			"  AND p.rule = r.id AND p.key = %s AND us >= p.from_us\nGROUP BY r.id, p.key", s.keyTable("present", refs), key)
+		"\nFROM (" + s.perGroup(func(grp int, key, bits string) string {
+		return fmt.Sprintf("SELECT %d AS grp, %s AS k, us, mask, f_blocked FROM src WHERE trust = 0 AND mask & %s <> 0", grp, key, bits)
+	}) + ") s\n  JOIN " + s.keyTable("present", refs) + " p ON p.key = s.k JOIN rules r ON r.id = p.rule AND r.grp = s.grp\n" +
+		"WHERE (s.mask >> p.rule) & 1 = 1 AND us >= p.from_us\nGROUP BY p.rule, p.key"
 }

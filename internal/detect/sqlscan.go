@@ -8,8 +8,9 @@ import (
 	"edgewarden/internal/record"
 )
 
-// cte is a named step of a statement.
-type cte struct{ name, body string }
+// cte is a named step of a statement. The hint says whether DuckDB keeps its
+// rows; "" leaves that to it.
+type cte struct{ name, body, hint string }
 
 // with writes the steps and the last SELECT.
 func with(steps []cte, last string) string {
@@ -20,7 +21,7 @@ func with(steps []cte, last string) string {
 		} else {
 			b.WriteString(",\n")
 		}
-		fmt.Fprintf(&b, "%s AS (\n%s\n)", s.name, indent(s.body))
+		fmt.Fprintf(&b, "%s AS %s(\n%s\n)", s.name, s.hint, indent(s.body))
 	}
 	b.WriteString("\n" + last + "\n")
 	return b.String()
@@ -104,7 +105,7 @@ func (s *scan) req() cte {
 	if s.src.Where != "" {
 		fmt.Fprintf(&b, "\n  AND (%s)", s.src.Where)
 	}
-	return cte{"req", b.String()}
+	return cte{name: "req", body: b.String()}
 }
 
 // shield and received are the conditions of rows that are never counted; base
@@ -115,24 +116,30 @@ var (
 	base     = f(record.TimeSource) + " <> '" + record.TimeReceived + "' AND (" + f(record.FirstHop) + " OR hop_unsaid)"
 )
 
-// step is src. The mask is 0 for a row no rule may count.
-func (s *scan) step(carry ...record.Field) cte {
+// steps are req and the two that make src: the second can name the age the
+// first computed. The mask is 0 for a row no rule may count.
+func (s *scan) steps(carry ...record.Field) []cte {
 	to := s.named("to_us", s.q.To.UnixMicro())
-	age := to + " - 1 - us"
-	var b strings.Builder
-	fmt.Fprintf(&b, "SELECT us, %s AS age, %s AS minute, %s AS trust", age, s.div(age, "60000000"), s.trust())
+	columns := []string{"us", "age", s.div("age", "60000000") + " AS minute", s.trust() + " AS trust"}
 	for _, field := range carry {
-		fmt.Fprintf(&b, ", %s", f(field))
+		columns = append(columns, f(field))
 	}
-	fmt.Fprintf(&b, ",\n  hop_unsaid, %s AS shield, %s AS received, %s AS base,\n  CASE WHEN us < %s AND %s THEN\n    %s\n  ELSE 0 END AS mask\nFROM req",
-		shield, received, base, to, base, s.mask())
-	return cte{"src", b.String()}
+	columns = append(columns, "hop_unsaid", shield+" AS shield", received+" AS received", base+" AS base")
+	return []cte{
+		s.req(),
+		{name: "aged", body: "SELECT *, " + to + " - 1 - us AS age\nFROM req"},
+		{name: "src", body: "SELECT " + strings.Join(columns, ", ") + ",\n  CASE WHEN age >= 0 AND " + base + " THEN\n    " + s.mask() + "\n  ELSE 0 END AS mask\nFROM aged"},
+	}
 }
 
 func (s *scan) mask() string {
 	var bits []string
 	for i, c := range s.q.Set.rules {
-		bits = append(bits, fmt.Sprintf("CASE WHEN %s THEN %s ELSE 0 END", s.sql(c.where, whereColumn), s.bigint(strconv.FormatInt(1<<i, 10))))
+		in := fmt.Sprintf("age < %d", c.Window.Microseconds())
+		if c.where != constant(true) {
+			in += " AND " + s.sql(c.where, whereColumn)
+		}
+		bits = append(bits, fmt.Sprintf("CASE WHEN %s THEN %s ELSE 0 END", in, s.bigint(strconv.FormatInt(1<<i, 10))))
 	}
 	return strings.Join(bits, "\n    + ")
 }
@@ -154,27 +161,31 @@ func (s *scan) trust() string {
 	return strings.Join(parts, " + ")
 }
 
+// keyOf is the key of a row of src under a group; ” is none.
+func (s *scan) keyOf(g Group) string {
+	if g == ByASN {
+		return fmt.Sprintf("CASE WHEN f_client_asn > 0 THEN CAST(f_client_asn AS %s) ELSE '' END", s.str)
+	}
+	return f(keyField(g))
+}
+
 // key is the key of a row of src under the group of the rule joined as r.
 func (s *scan) key() string {
 	kinds := map[Group]bool{}
 	for _, c := range s.q.Set.rules {
 		kinds[c.Group] = true
 	}
-	expr := map[Group]string{
-		ByAddress: f(record.ClientKey), ByPrefix: f(record.ClientPrefix), ByJA4: f(record.JA4),
-		ByASN: fmt.Sprintf("CASE WHEN %s > 0 THEN CAST(%s AS %s) ELSE '' END", f(record.ClientASN), f(record.ClientASN), s.str),
-	}
 	if len(kinds) == 1 {
-		return expr[s.q.Set.rules[0].Group]
+		return s.keyOf(s.q.Set.rules[0].Group)
 	}
 	var b strings.Builder
 	b.WriteString("CASE r.grp")
 	for i, g := range groups[1:] {
 		if kinds[g] {
-			fmt.Fprintf(&b, " WHEN %d THEN %s", i+1, expr[g])
+			fmt.Fprintf(&b, " WHEN %d THEN %s", i+1, s.keyOf(g))
 		}
 	}
-	b.WriteString(" ELSE " + f(record.ClientKey) + " END")
+	b.WriteString(" ELSE " + s.keyOf(ByAddress) + " END")
 	return b.String()
 }
 

@@ -24,17 +24,17 @@ func (s *scan) scoring() []cte {
 		return "COALESCE((" + at(x, cum, "mid_lo") + "\n    + " + at(x, cum, "mid_hi") + ") / 2, 0)"
 	}
 	return []cte{
-		{"ranked", "SELECT *, LN(CASE WHEN requests > 0 THEN requests ELSE 1 END) AS ln_requests,\n" +
+		{name: "ranked", body: "SELECT *, LN(CASE WHEN requests > 0 THEN requests ELSE 1 END) AS ln_requests,\n" +
 			"  SUM(members) OVER (" + part + " ORDER BY requests" + rows + " AS cum,\n" +
 			"  SUM(members) OVER (" + part + ") AS population,\n" +
 			"  SUM(requests * members) OVER (" + part + ") AS total,\n" +
 			"  MIN(requests) OVER (" + part + ") AS least\nFROM tally"},
-		{"halved", "SELECT *, " + s.div("population - 1", "2") + " AS mid_lo, " + s.div("population", "2") + " AS mid_hi\nFROM ranked"},
-		{"centred", "SELECT *, " + middle("ln_requests", "cum") + " AS med\nFROM halved"},
-		{"deviating", "SELECT *, ABS(ln_requests - med) AS dev\nFROM centred"},
-		{"spread", "SELECT *, SUM(members) OVER (" + part + " ORDER BY dev, requests" + rows + " AS cum_dev\nFROM deviating"},
-		{"scaled", "SELECT *, 1.4826e0 * " + middle("dev", "cum_dev") + " AS scale\nFROM spread"},
-		{"scored", "SELECT *, COALESCE(requests / NULLIF(total, 0), 0) AS share,\n" +
+		{name: "halved", body: "SELECT *, " + s.div("population - 1", "2") + " AS mid_lo, " + s.div("population", "2") + " AS mid_hi\nFROM ranked"},
+		{name: "centred", body: "SELECT *, " + middle("ln_requests", "cum") + " AS med\nFROM halved"},
+		{name: "deviating", body: "SELECT *, ABS(ln_requests - med) AS dev\nFROM centred"},
+		{name: "spread", body: "SELECT *, SUM(members) OVER (" + part + " ORDER BY dev, requests" + rows + " AS cum_dev\nFROM deviating"},
+		{name: "scaled", body: "SELECT *, 1.4826e0 * " + middle("dev", "cum_dev") + " AS scale\nFROM spread"},
+		{name: "scored", body: "SELECT *, COALESCE(requests / NULLIF(total, 0), 0) AS share,\n" +
 			"  (ln_requests - med) / CASE WHEN scale > 1e-1 THEN scale ELSE 1e-1 END AS score\nFROM scaled"},
 	}
 }
