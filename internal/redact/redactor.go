@@ -1,6 +1,9 @@
 package redact
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // Counts says what was masked in a line.
 type Counts struct {
@@ -10,7 +13,7 @@ type Counts struct {
 
 // Redactor masks card data and secrets in raw lines, in place. Not safe for concurrent use.
 type Redactor struct {
-	secrets [][]byte
+	secrets []needle
 
 	digits []digit // of the chain being read
 	groups []int   // where each group begins in digits
@@ -35,21 +38,12 @@ func New(secrets ...[]byte) *Redactor {
 			continue
 		}
 		for _, form := range spellings(s) {
-			if !contains(r.secrets, form) {
-				r.secrets = append(r.secrets, form)
+			if !slices.ContainsFunc(r.secrets, func(n needle) bool { return bytes.Equal(n.text, form) }) {
+				r.secrets = append(r.secrets, newNeedle(form))
 			}
 		}
 	}
 	return r
-}
-
-func contains(all [][]byte, s []byte) bool {
-	for _, have := range all {
-		if bytes.Equal(have, s) {
-			return true
-		}
-	}
-	return false
 }
 
 // Line masks line in place; its length never changes. A second call changes
