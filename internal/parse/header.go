@@ -27,7 +27,7 @@ func splitHeader(line []byte) header {
 	i := priority(line)
 	if i == 0 {
 		h, ok := classicHeader(line, 0)
-		if ok && len(h.endpoint) > 0 {
+		if ok && (len(h.endpoint) > 0 || (h.message < len(line) && line[h.message] == '{')) {
 			return h
 		}
 		return header{}
@@ -128,9 +128,6 @@ func rfc5424Header(line []byte, i int) (header, bool) {
 	h.node = notNil(words[1])
 	h.endpoint = notNil(words[2])
 	h.message = skipStructuredData(line, i)
-	if bytes.HasPrefix(line[h.message:], []byte("\xef\xbb\xbf")) { // RFC 5424 section 6.4
-		h.message += 3
-	}
 	return h, true
 }
 

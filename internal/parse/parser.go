@@ -1,12 +1,17 @@
 package parse
 
 import (
+	"bytes"
 	"hash/maphash"
 	"time"
 	"unicode/utf8"
 
 	"edgewarden/internal/record"
 )
+
+// byteOrderMark may stand before a message (RFC 5424 section 6.4), and before
+// the first line of a file.
+const byteOrderMark = "\xef\xbb\xbf"
 
 // Meta is what is known of a line besides its bytes.
 type Meta struct {
@@ -67,6 +72,9 @@ func (p *Parser) Parse(line []byte, m Meta, rec *record.Record) {
 	h := splitHeader(line)
 	p.prefix(h)
 	i := skipSpace(line, h.message)
+	if bytes.HasPrefix(line[i:], []byte(byteOrderMark)) {
+		i += len(byteOrderMark)
+	}
 	switch {
 	case i == len(line):
 		p.fatal = ProblemEmpty

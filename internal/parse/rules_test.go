@@ -317,3 +317,32 @@ func TestParseAllocatesNextToNothing(t *testing.T) {
 		t.Errorf("%v allocations a line", n)
 	}
 }
+
+func TestHeaders(t *testing.T) {
+	const message = `{"client_ip":"198.51.100.7"}`
+	for _, tc := range []struct{ head, node, endpoint string }{
+		{"<134>2031-05-06T07:08:09Z cache-a b[1]: ", "cache-a", "b"},
+		{"<134>2031-05-06T07:08:09Z cache-a b[1]:", "cache-a", "b"},
+		{"<134>2031-05-06T07:08:09Z cache-a b[1]:  ", "cache-a", "b"},
+		{"<134>2031-05-06T07:08:09Z cache-a name with [brackets] in it[1]: ", "cache-a", "name with [brackets] in it"},
+		{"<134>2031-05-06T07:08:09Z cache-a b: ", "cache-a", "b"},
+		{"<134>2031-05-06T07:08:09Z cache-a ", "cache-a", ""},
+		{"<6>2031-05-06T07:08:09.123+00:00 - b[1]: ", "", "b"},
+		{"2031-05-06T07:08:09Z cache-a b[1]: ", "cache-a", "b"},
+		{"2031-05-06T07:08:09Z cache-a ", "cache-a", ""},
+		{"<134>May  6 07:08:09 cache-a b[1]: ", "cache-a", "b"},
+		{"<134>1 2031-05-06T07:08:09Z host app 1 - - ", "host", "app"},
+		{"<134>1 2031-05-06T07:08:09Z host app 1 - - \xef\xbb\xbf", "host", "app"},
+		{"<134>1 2031-05-06T07:08:09Z host app 1 msg [a@1 b=\"]\\\"\"][c] ", "host", "app"},
+		{"<134>1 2031-05-06T07:08:09Z host app 1 - ", "host", "app"},
+		{"<134>1 - - - - - - ", "", ""},
+		{"<134>", "", ""},
+		{"", "", ""},
+		{"\xef\xbb\xbf", "", ""},
+	} {
+		r := parseLine(tc.head + message)
+		if r.Kind != record.KindRequest || r.Node != tc.node || r.Endpoint != tc.endpoint || r.ClientIP != "198.51.100.7" {
+			t.Errorf("%q: node %q, endpoint %q, address %q (%s)", tc.head, r.Node, r.Endpoint, r.ClientIP, r.Problem)
+		}
+	}
+}
