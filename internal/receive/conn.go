@@ -152,6 +152,7 @@ func (c *conn) read() (reason string, err error) {
 			framer.Feed(b, emit)
 			c.deliver()
 		}
+		b = nil // it would keep the buffer from being collected while the connection is quiet
 		r.release()
 		if errors.Is(err, os.ErrDeadlineExceeded) && (!leaving || time.Now().Before(c.quietAt)) {
 			continue // woken for shutdown
@@ -160,7 +161,6 @@ func (c *conn) read() (reason string, err error) {
 			break
 		}
 	}
-	b = nil
 	framer.Close(emit)
 	c.deliver()
 	return c.ending(err)
