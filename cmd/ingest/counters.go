@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,9 +69,18 @@ func (l *lost) since(now int64) int {
 	return int(n)
 }
 
+// attrs are the counters for the log: received=… shipped.lake=… dropped.auth=…
 func (n counters) attrs() []any {
-	return []any{"received", n.Received, "recovered", n.Recovered, "shipped", n.Shipped,
-		"dead_lettered", n.DeadLettered, "queued", n.Queued, "dropped", n.Dropped}
+	return []any{slog.Int64("received", n.Received), group("recovered", n.Recovered), group("shipped", n.Shipped),
+		group("dead_lettered", n.DeadLettered), group("queued", n.Queued), group("dropped", n.Dropped)}
+}
+
+func group(name string, counts map[string]int64) slog.Attr {
+	var attrs []any
+	for _, k := range slices.Sorted(maps.Keys(counts)) {
+		attrs = append(attrs, slog.Int64(k, counts[k]))
+	}
+	return slog.Group(name, attrs...)
 }
 
 // heartbeat logs the counters and sends them the way of the lines, so that a

@@ -142,8 +142,8 @@ func (c *serveCmd) check() error {
 	if c.Spool == "" {
 		return usagef("--spool is empty: name the folder that holds the spool")
 	}
-	if c.HeartbeatEvery <= 0 {
-		return usagef("--heartbeat-every must be positive")
+	if c.HeartbeatEvery <= 0 || c.LakeFlush <= 0 {
+		return usagef("--heartbeat-every and --lake-flush must be positive")
 	}
 	if c.Lake == "" && c.Project == "" {
 		c.Lake = filepath.Join("data", "lake")
@@ -183,10 +183,10 @@ func (h *house) live(ctx context.Context, signals <-chan os.Signal) error {
 	h.audit.add("start-ingest", h.c.Spool, h.c.summary(h.spool.ID()))
 	h.why.Store(nil)
 	if h.admin != nil {
-		h.announce("admin listening", h.admin.Addr())
+		h.announce("admin listening", h.admin.Addr(), false)
 	}
-	for _, a := range h.receiver.Addrs() {
-		h.announce("listening", a.String())
+	for i, a := range h.receiver.Addrs() {
+		h.announce("listening", a.String(), h.c.listener(h.c.Listen[i]).TLS)
 	}
 	var err error
 	select {
@@ -203,12 +203,12 @@ func (h *house) live(ctx context.Context, signals <-chan os.Signal) error {
 
 // announce says that a port is open. The form is fixed, msg="…" addr=…, so that
 // scripts can wait for it; slog would leave the quotes out where it can.
-func (h *house) announce(msg, addr string) {
+func (h *house) announce(msg, addr string, tls bool) {
 	if h.c.LogFormat == "json" {
-		h.log.Info(msg, "addr", addr)
+		h.log.Info(msg, "addr", addr, "tls", tls)
 		return
 	}
-	fmt.Fprintf(h.stderr, "time=%s level=INFO msg=%q addr=%s\n", time.Now().UTC().Format(time.RFC3339Nano), msg, addr)
+	fmt.Fprintf(h.stderr, "time=%s level=INFO msg=%q addr=%s tls=%t\n", time.Now().UTC().Format(time.RFC3339Nano), msg, addr, tls)
 }
 
 func (h *house) ready() error {
