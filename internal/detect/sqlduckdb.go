@@ -7,12 +7,8 @@ import (
 	"edgewarden/internal/record"
 )
 
-// Hints on what DuckDB keeps in memory: the scan, once, and never the rows of
-// the candidates, which can be as many as rows times rules.
-const (
-	keep     = "MATERIALIZED "
-	dontKeep = "NOT MATERIALIZED "
-)
+// keep makes DuckDB compute a step once and hold its rows in memory.
+const keep = "MATERIALIZED "
 
 // countFirst is DuckDB's shape: count every key, keep the keys that can still
 // be offenders by what is known then (requests, share, score), and measure the
@@ -58,7 +54,7 @@ func (s *scan) candidates() []cte {
 			"FROM (SELECT rule, trust, k, requests, share, score, population FROM per_key JOIN scored USING (rule, trust, requests)) c\n" +
 			"  JOIN rules r ON r.id = c.rule\nWHERE " +
 			s.perRule("rule", whenColumn, func(c compiled) cond { return weaken(c.norm, known) })},
-		{name: "wanted", hint: dontKeep, body: s.perGroup(func(grp int, key, _ string) string {
+		{name: "wanted", hint: keep, body: s.perGroup(func(grp int, key, _ string) string {
 			return fmt.Sprintf("SELECT c.id AS id, c.grp AS grp, us, minute, f_path, f_client_key, f_ja4, f_status\n"+
 				"FROM src s JOIN candidates c ON c.k = %s AND c.trust = s.trust\n"+
 				"WHERE c.grp = %d AND (s.mask >> c.rule) & 1 = 1 AND NOT f_blocked", key, grp)
