@@ -13,9 +13,9 @@ import (
 	"edgewarden/internal/record"
 )
 
-// importRows is how many rows an import sorts in memory, about 100 MB of
+// importRows is how many rows an import sorts in memory, about 50 MB of
 // them. A larger input is sorted in parts that are merged at the end.
-const importRows = 100_000
+const importRows = 50_000
 
 // Importer files the lines of one existing log in a lake: one file an hour of
 // event time, named by the SHA-256 of the input, so that importing the same

@@ -73,10 +73,10 @@ func TestImportsOfDifferentInputsAndLiveRowsStandSideBySide(t *testing.T) {
 
 func TestAnImportLargerThanItsMemoryComesOutInOrder(t *testing.T) {
 	if testing.Short() {
-		t.Skip("a quarter of a million rows")
+		t.Skip("a hundred thousand rows")
 	}
 	dir := t.TempDir()
-	const n = 250_000 // two and a half times what is sorted in memory
+	const n = 110_000 // more than twice what is sorted in memory
 	rs := make([]record.Record, n)
 	for p := range rs {
 		// A file in no order at all: neighbours are far apart.

@@ -14,9 +14,15 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
+// sending is the state of one Write.
+type sending struct {
+	*CloudLogging
+	sound bool // the API was asked and takes plain entries
+}
+
 // send writes entries with one call, or, when the API refuses them without
 // saying which, with as many as it takes to find those.
-func (c *CloudLogging) send(ctx context.Context, part []indexed) ([]Refusal, error) {
+func (c *sending) send(ctx context.Context, part []indexed) ([]Refusal, error) {
 	err := c.call(ctx, part, false)
 	if err == nil {
 		return nil, nil
@@ -30,8 +36,11 @@ func (c *CloudLogging) send(ctx context.Context, part []indexed) ([]Refusal, err
 	}
 	// Everything was refused. Before lines are given up for it: is it them, or
 	// would the API refuse anything we send?
-	if err := c.probe(ctx); err != nil {
-		return nil, err
+	if !c.sound {
+		if err := c.probe(ctx); err != nil {
+			return nil, err
+		}
+		c.sound = true
 	}
 	if !a.all {
 		return pick(part, a.refused), nil
@@ -43,7 +52,7 @@ func (c *CloudLogging) send(ctx context.Context, part []indexed) ([]Refusal, err
 }
 
 // bisect writes both halves of entries that were refused together.
-func (c *CloudLogging) bisect(ctx context.Context, part []indexed) ([]Refusal, error) {
+func (c *sending) bisect(ctx context.Context, part []indexed) ([]Refusal, error) {
 	half := len(part) / 2
 	left, err := c.send(ctx, part[:half])
 	if err != nil {

@@ -170,11 +170,12 @@ func (c *CloudLogging) Close() error { return c.client.Close() }
 // API will never take are returned as refused.
 func (c *CloudLogging) Write(ctx context.Context, b *Batch) ([]Refusal, error) {
 	now := c.o.Now()
+	to := sending{CloudLogging: c}
 	var refused []Refusal
 	var part []indexed
 	var bytes int
 	flush := func() error {
-		r, err := c.send(ctx, part)
+		r, err := to.send(ctx, part)
 		refused = append(refused, r...)
 		part, bytes = part[:0], 0
 		return err
