@@ -63,9 +63,7 @@ func (e *encoder) write(rows []*record.Record) error {
 
 func (e *encoder) writeChunk(rows []*record.Record) error {
 	for f, col := range e.w.ColumnWriters() {
-		for i, r := range rows {
-			e.values[i] = value(r, record.Field(f))
-		}
+		fill(e.values, rows, record.Field(f))
 		if _, err := col.WriteRowValues(e.values[:len(rows)]); err != nil {
 			return err
 		}

@@ -55,25 +55,37 @@ func columnType(f record.Field, t record.Type) (reflect.Type, string) {
 	return reflect.TypeFor[string](), ",dict"
 }
 
-// value returns field f of r as the value of column f.
-func value(r *record.Record, f record.Field) parquet.Value {
-	if !r.Has(f) {
-		return parquet.NullValue().Level(0, 0, int(f))
+// fill sets values to field f of rows, one value a row, NULL where it is absent.
+func fill(values []parquet.Value, rows []*record.Record, f record.Field) {
+	null := parquet.NullValue().Level(0, 0, int(f))
+	if record.Fields[f].Type == record.String {
+		for i, r := range rows {
+			s := *r.Str(f)
+			if s == "" {
+				values[i] = null
+				continue
+			}
+			// The writer copies the bytes before it returns, and never changes them.
+			values[i] = parquet.ByteArrayValue(unsafe.Slice(unsafe.StringData(s), len(s))).Level(0, 1, int(f))
+		}
+		return
 	}
-	var v parquet.Value
+	for i, r := range rows {
+		if values[i] = null; r.Present.Has(f) {
+			values[i] = number(r, f).Level(0, 1, int(f))
+		}
+	}
+}
+
+// number returns a field that is present and no string.
+func number(r *record.Record, f record.Field) parquet.Value {
 	switch record.Fields[f].Type {
-	case record.String:
-		// The writer copies the bytes before it returns, and never changes them.
-		s := *r.Str(f)
-		v = parquet.ByteArrayValue(unsafe.Slice(unsafe.StringData(s), len(s)))
 	case record.Int:
-		v = parquet.Int64Value(*r.Int(f))
+		return parquet.Int64Value(*r.Int(f))
 	case record.Bool:
-		v = parquet.BooleanValue(*r.Bool(f))
-	case record.Time:
-		v = parquet.Int64Value(r.Time(f).UnixMicro())
+		return parquet.BooleanValue(*r.Bool(f))
 	}
-	return v.Level(0, 1, int(f))
+	return parquet.Int64Value(r.Time(f).UnixMicro())
 }
 
 // setValue sets field f of r from a column's value; NULL leaves it absent.
