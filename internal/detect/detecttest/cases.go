@@ -21,7 +21,7 @@ func Rules() *detect.Set {
 		detect.Rule{Name: "ja4", Group: detect.ByJA4, Where: `ja4 != ""`, When: "!(requests < 2) && !(ok in [1, 2])"},
 		detect.Rule{Name: "agents", Where: `user_agent.matches("^(curl|python)/") || user_agent.contains("_sure") || user_agent.endsWith("☃")`, When: "requests >= 2 && score >= -1.5"},
 		detect.Rule{Name: "unknown-status", Where: `status == 0 || !first_hop`, When: "requests <= 3"},
-		detect.Rule{Name: "large", Where: `response_bytes >= 50000.5 && client_asn != 64500 && host <= "shop.example" && "m" < host`, When: "requests >= ok && share > 0.01", Window: 61 * time.Second},
+		detect.Rule{Name: "large", Where: `response_bytes >= 50000.5 && client_asn != 64500 && host <= "shop.example" && "m" < host`, When: "requests >= ok && share > 0.12", Window: 61 * time.Second},
 	)
 }
 
@@ -70,7 +70,7 @@ func Cases() []Case {
 
 func heartbeats() []record.Record {
 	return []record.Record{
-		Heartbeat("00112233445566aa", 1<<20, T.Add(-20*time.Minute), 5, 0, 0), // before the window
+		Heartbeat("00112233445566aa", 1<<20, T.Add(-21*time.Minute), 5, 0, 0), // before the window
 		Heartbeat("00112233445566aa", 1<<20+1, T.Add(-10*time.Minute), 1000, 10, 100),
 		Heartbeat("00112233445566aa", 1<<20+2, T.Add(-9*time.Minute), 3000, 60, 300),
 		Heartbeat("00112233445566aa", 1<<20+3, T.Add(-8*time.Minute), 500, 5, 0), // restarted

@@ -1,0 +1,70 @@
+package detecttest_test
+
+import (
+	"testing"
+
+	"edgewarden/internal/detect/detecttest"
+)
+
+// An engine that answers nothing must not pass: the cases have to have
+// offenders of every rule, trust class and group, and health of every kind.
+func TestTheCasesHaveSomethingToFind(t *testing.T) {
+	cases := detecttest.Cases()
+	res := detecttest.Reference(cases[0].Query, cases[0].Records)
+	rules, trusts := map[string]int{}, map[bool]int{}
+	for _, o := range res.Offenders {
+		rules[o.Rule]++
+		trusts[o.Trust.Forgeable || o.Trust.Unauthenticated]++
+	}
+	for _, r := range cases[0].Query.Set.Rules() {
+		if rules[r.Name] == 0 || int64(rules[r.Name]) == res.Population[r.Name] && r.Name != "unknown-status" {
+			t.Errorf("rule %s has %d offenders of %d keys", r.Name, rules[r.Name], res.Population[r.Name])
+		}
+	}
+	if trusts[true] == 0 || trusts[false] == 0 {
+		t.Errorf("offenders by trust: %v", trusts)
+	}
+	h := res.Health
+	for name, n := range map[string]int64{"rows": h.Rows, "trusted": h.Trusted, "no address": h.NoAddress, "no first hop": h.NoFirstHop, "shield": h.Shield,
+		"received": h.ReceivedTime, "ahead": h.Ahead, "ok": h.OKRequests, "ok addresses": h.OKAddresses} {
+		if n == 0 {
+			t.Errorf("no row counts as %s", name)
+		}
+	}
+	// 3000-1000, restart at 500, 100: dropped 50, 5, 0; auth 200.
+	if want := 55.0 / (1800 + 500 + 100); !h.LossKnown || h.Loss != want {
+		t.Errorf("loss is %v, %v, want %v", h.Loss, h.LossKnown, want)
+	}
+	for _, c := range cases {
+		if got := detecttest.Reference(c.Query, c.Records); len(got.Offenders) == 0 && len(c.Records) > 0 {
+			t.Errorf("%s has no offenders", c.Name)
+		}
+	}
+}
+
+func TestPresentKeysOfTheCasesHaveRequestsRefusedAndPassed(t *testing.T) {
+	for _, c := range detecttest.Cases() {
+		if c.Name != "requests of present keys are counted since their time" {
+			continue
+		}
+		res := detecttest.Reference(c.Query, c.Records)
+		var refused, passed, none int
+		for _, a := range res.After {
+			switch {
+			case a.Requests == 0:
+				none++
+			case a.Refused > 0 && a.Passed > 0:
+				refused++
+				passed++
+			}
+			if a.Requests != a.Refused+a.Passed {
+				t.Errorf("%+v does not add up", a)
+			}
+		}
+		if refused == 0 || none != 2 || len(res.After) != len(c.Query.Present)-1 {
+			t.Errorf("answers are %+v", res.After)
+		}
+		return
+	}
+	t.Fatal("the case is gone")
+}

@@ -1,0 +1,183 @@
+package detect_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"edgewarden/internal/detect"
+	"edgewarden/internal/detect/detecttest"
+	"edgewarden/internal/record"
+)
+
+var update = flag.Bool("update", false, "write testdata/*.sql anew")
+
+// source is a table with every column but one.
+func source(d detect.Dialect) detect.Source {
+	from, q := "`shop.logs.requests`", "`"
+	if d == detect.DuckDB {
+		from, q = "read_parquet(['/lake/2026-11-22T13/a.parquet'], union_by_name = true)", `"`
+	}
+	return detect.Source{From: from, Time: "timestamp", Column: func(f record.Field) string {
+		if f == record.JA4 {
+			return ""
+		}
+		return q + record.Fields[f].Name + q
+	}}
+}
+
+type statement struct {
+	name string
+	make func(detect.Dialect) (detect.Statement, error)
+}
+
+func statements() []statement {
+	one := detecttest.MustCompile(detect.Rule{Name: "login-bruteforce", Where: `method == "POST" && path.startsWith("/login") && status in [401, 403]`, When: "requests >= 60"})
+	every := detecttest.Rules()
+	plain := detect.Query{Set: one, To: detecttest.T}
+	full := detect.Query{Set: every, ServiceID: "SVC1", To: detecttest.T, Now: detecttest.T.Add(2 * time.Minute), TrustForgeable: true,
+		Present: []detect.Present{{Key: "203.0.113.9", Rule: "flood", From: detecttest.T.Add(-5 * time.Minute)}}}
+	offenders := []detect.Offender{{Key: "203.0.113.9", Rule: "flood"}, {Key: "203.0.113.0/24", Rule: "prefix", Trust: detect.Trust{Unauthenticated: true}}}
+	where := func(d detect.Dialect) detect.Source {
+		s := source(d)
+		s.Where = "_TABLE_SUFFIX = '20261122'"
+		return s
+	}
+	return []statement{
+		{"detect-one", func(d detect.Dialect) (detect.Statement, error) { return one.DetectSQL(d, where(d), plain) }},
+		{"detect-every", func(d detect.Dialect) (detect.Statement, error) { return every.DetectSQL(d, source(d), full) }},
+		{"evidence", func(d detect.Dialect) (detect.Statement, error) {
+			return every.EvidenceSQL(d, source(d), full, offenders)
+		}},
+	}
+}
+
+func TestTheStatementsAreTheReviewedOnes(t *testing.T) {
+	for _, s := range statements() {
+		for _, d := range []detect.Dialect{detect.DuckDB, detect.BigQuery} {
+			st, err := s.make(d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got bytes.Buffer
+			for _, p := range st.Params {
+				fmt.Fprintf(&got, "-- %s = %#v\n", p.Name, printable(p.Value))
+			}
+			got.WriteString(st.SQL)
+			file := filepath.Join("testdata", s.name+"."+d.String()+".sql")
+			if *update {
+				if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(want, got.Bytes()) {
+				t.Errorf("%s differs from %s; look at the difference, then run go test -update", s.name, file)
+			}
+		}
+	}
+}
+
+func printable(v any) any {
+	if t, ok := v.(time.Time); ok {
+		return t.Format(time.RFC3339Nano)
+	}
+	return v
+}
+
+var cteName = regexp.MustCompile(`(?m)^(?:WITH )?([a-z_]+) AS \(`)
+
+// BigQuery keeps no step: one that is named twice is computed, and paid, twice.
+func TestTheBigQueryStatementsReadTheTableAndEveryStepOnce(t *testing.T) {
+	for _, s := range statements() {
+		st, err := s.make(detect.BigQuery)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(st.SQL, "`shop.logs.requests`"); n != 1 {
+			t.Errorf("%s names the table %d times", s.name, n)
+		}
+		steps := cteName.FindAllStringSubmatch(st.SQL, -1)
+		if len(steps) < 6 {
+			t.Fatalf("%s has %d steps: the test looks at the wrong text", s.name, len(steps))
+		}
+		for _, step := range steps {
+			read := regexp.MustCompile(`(?:FROM|JOIN) ` + step[1] + `\b`)
+			if n := len(read.FindAllString(st.SQL, -1)); n != 1 {
+				t.Errorf("%s reads %s %d times", s.name, step[1], n)
+			}
+		}
+		if !strings.Contains(st.SQL, "WHERE timestamp >= @lo AND timestamp < @hi") {
+			t.Errorf("%s does not compare the bare partition column with parameters", s.name)
+		}
+	}
+}
+
+func TestEveryParameterIsUsedAndNoTextOfARuleIsInTheStatement(t *testing.T) {
+	for _, s := range statements() {
+		for d, prefix := range map[detect.Dialect]string{detect.DuckDB: "$", detect.BigQuery: "@"} {
+			st, err := s.make(d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range st.Params {
+				if !regexp.MustCompile(regexp.QuoteMeta(prefix+p.Name) + `\b`).MatchString(st.SQL) {
+					t.Errorf("%s in %s: parameter %s is not used", s.name, d, p.Name)
+				}
+			}
+			for _, text := range []string{"/login", "POST", "_sure", "curl", "SVC1", "203.0.113"} {
+				if strings.Contains(st.SQL, text) {
+					t.Errorf("%s in %s holds the text %q", s.name, d, text)
+				}
+			}
+		}
+	}
+}
+
+func TestAStatementReadsOnlyTheColumnsItsRulesName(t *testing.T) {
+	st, err := statements()[0].make(detect.BigQuery)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []record.Field{record.UserAgent, record.Query, record.Referer, record.Host, record.Text, record.Extra, record.ResponseBytes, record.ClientPrefix} {
+		if strings.Contains(st.SQL, "`"+record.Fields[f].Name+"`") {
+			t.Errorf("the statement reads %s, which no rule names", record.Fields[f].Name)
+		}
+	}
+}
+
+func TestAQuestionThatCannotBeAskedIsAnError(t *testing.T) {
+	set := compile(t, rule())
+	q := detect.Query{Set: set, To: detecttest.T}
+	for name, fail := range map[string]func() error{
+		"no rules": func() error {
+			_, err := set.DetectSQL(detect.DuckDB, source(detect.DuckDB), detect.Query{To: detecttest.T})
+			return err
+		},
+		"no time": func() error {
+			_, err := set.DetectSQL(detect.DuckDB, source(detect.DuckDB), detect.Query{Set: set})
+			return err
+		},
+		"no offenders": func() error {
+			_, err := set.EvidenceSQL(detect.DuckDB, source(detect.DuckDB), q, nil)
+			return err
+		},
+		"an offender of another set": func() error {
+			_, err := set.EvidenceSQL(detect.DuckDB, source(detect.DuckDB), q, []detect.Offender{{Key: "k", Rule: "x"}})
+			return err
+		},
+	} {
+		if fail() == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}

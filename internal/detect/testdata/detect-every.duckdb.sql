@@ -1,0 +1,235 @@
+-- to_us = 1795356450000000
+-- service = "SVC1"
+-- v0 = "POST"
+-- v1 = "/login"
+-- v2 = ""
+-- v3 = "^(curl|python)/"
+-- v4 = "_sure"
+-- v5 = "☃"
+-- v6 = "shop.example"
+-- v7 = "m"
+-- ahead_us = 1795356690000000
+-- present = []detect.KeyParam{detect.KeyParam{Rule:0, Trust:0, Key:"203.0.113.9", FromUs:1795356150000000}}
+WITH req AS (
+  SELECT epoch_us(timestamp) AS us,
+    COALESCE("client_asn", 0) AS f_client_asn,
+    COALESCE("host", '') AS f_host,
+    COALESCE("method", '') AS f_method,
+    COALESCE("path", '') AS f_path,
+    COALESCE("status", 0) AS f_status,
+    COALESCE("response_bytes", 0) AS f_response_bytes,
+    COALESCE("user_agent", '') AS f_user_agent,
+    '' AS f_ja4,
+    COALESCE("first_hop", FALSE) AS f_first_hop,
+    COALESCE("blocked", FALSE) AS f_blocked,
+    COALESCE("sender", '') AS f_sender,
+    COALESCE("address_source", '') AS f_address_source,
+    COALESCE("time_source", '') AS f_time_source,
+    COALESCE("client_key", '') AS f_client_key,
+    COALESCE("client_prefix", '') AS f_client_prefix,
+    "first_hop" IS NULL AS hop_unsaid
+  FROM read_parquet(['/lake/2026-11-22T13/a.parquet'], union_by_name = true)
+  WHERE timestamp >= TIMESTAMPTZ '2026-11-22 13:47:30.000000+00' AND timestamp < TIMESTAMPTZ '2026-11-23 15:09:30.000000+00'
+    AND "kind" = 'request'
+    AND "service_id" = $service
+),
+aged AS (
+  SELECT *, $to_us - 1 - us AS age
+  FROM req
+),
+src AS MATERIALIZED (
+  SELECT us, age, (age) // 60000000 AS minute, CASE WHEN f_sender IN ('mtls', 'token') THEN 0 ELSE 2 END AS trust, f_client_asn, f_path, f_status, f_ja4, f_blocked, f_client_key, f_client_prefix, hop_unsaid, NOT (f_first_hop OR hop_unsaid) AS shield, f_time_source = 'received' AS received, f_time_source <> 'received' AND (f_first_hop OR hop_unsaid) AS base,
+    CASE WHEN age >= 0 AND f_time_source <> 'received' AND (f_first_hop OR hop_unsaid) THEN
+      CASE WHEN age < 900000000 THEN CAST(1 AS BIGINT) ELSE 0 END
+      + CASE WHEN age < 600000000 AND (f_method = $v0 AND STARTS_WITH(f_path, $v1) AND f_status IN (401, 403)) THEN CAST(2 AS BIGINT) ELSE 0 END
+      + CASE WHEN age < 900000000 THEN CAST(4 AS BIGINT) ELSE 0 END
+      + CASE WHEN age < 320000000 THEN CAST(8 AS BIGINT) ELSE 0 END
+      + CASE WHEN age < 900000000 THEN CAST(16 AS BIGINT) ELSE 0 END
+      + CASE WHEN age < 900000000 THEN CAST(32 AS BIGINT) ELSE 0 END
+      + CASE WHEN age < 900000000 THEN CAST(64 AS BIGINT) ELSE 0 END
+      + CASE WHEN age < 1200000000 THEN CAST(128 AS BIGINT) ELSE 0 END
+      + CASE WHEN age < 900000000 AND f_ja4 <> $v2 THEN CAST(256 AS BIGINT) ELSE 0 END
+      + CASE WHEN age < 900000000 AND (regexp_matches(f_user_agent, $v3) OR STRPOS(f_user_agent, $v4) > 0 OR ENDS_WITH(f_user_agent, $v5)) THEN CAST(512 AS BIGINT) ELSE 0 END
+      + CASE WHEN age < 900000000 AND (f_status = 0 OR NOT (f_first_hop)) THEN CAST(1024 AS BIGINT) ELSE 0 END
+      + CASE WHEN age < 61000000 AND (f_response_bytes >= 5.00005e+04 AND f_client_asn <> 64500 AND f_host <= $v6 AND f_host > $v7) THEN CAST(2048 AS BIGINT) ELSE 0 END
+    ELSE 0 END AS mask
+  FROM aged
+),
+rules(id, grp) AS (
+  VALUES
+      (0, 0),
+      (1, 0),
+      (2, 0),
+      (3, 0),
+      (4, 0),
+      (5, 0),
+      (6, 1),
+      (7, 2),
+      (8, 3),
+      (9, 0),
+      (10, 0),
+      (11, 0)
+),
+by_mask AS (
+  SELECT 0 AS grp, trust, f_client_key AS k, mask & CAST(3647 AS BIGINT) AS bits, COUNT(*) AS n
+  FROM src
+  WHERE mask & CAST(3647 AS BIGINT) <> 0 AND NOT f_blocked AND f_client_key <> ''
+  GROUP BY ALL
+  UNION ALL
+  SELECT 1 AS grp, trust, f_client_prefix AS k, mask & CAST(64 AS BIGINT) AS bits, COUNT(*) AS n
+  FROM src
+  WHERE mask & CAST(64 AS BIGINT) <> 0 AND NOT f_blocked AND f_client_prefix <> ''
+  GROUP BY ALL
+  UNION ALL
+  SELECT 2 AS grp, trust, CASE WHEN f_client_asn > 0 THEN CAST(f_client_asn AS VARCHAR) ELSE '' END AS k, mask & CAST(128 AS BIGINT) AS bits, COUNT(*) AS n
+  FROM src
+  WHERE mask & CAST(128 AS BIGINT) <> 0 AND NOT f_blocked AND CASE WHEN f_client_asn > 0 THEN CAST(f_client_asn AS VARCHAR) ELSE '' END <> ''
+  GROUP BY ALL
+  UNION ALL
+  SELECT 3 AS grp, trust, f_ja4 AS k, mask & CAST(256 AS BIGINT) AS bits, COUNT(*) AS n
+  FROM src
+  WHERE mask & CAST(256 AS BIGINT) <> 0 AND NOT f_blocked AND f_ja4 <> ''
+  GROUP BY ALL
+),
+per_key AS MATERIALIZED (
+  SELECT r.id AS rule, trust, k, CAST(SUM(n) AS BIGINT) AS requests
+  FROM by_mask b JOIN rules r USING (grp)
+  WHERE (b.bits >> r.id) & 1 = 1
+  GROUP BY ALL
+),
+tally AS (
+  SELECT rule, trust, requests, COUNT(*) AS members
+  FROM per_key GROUP BY ALL
+),
+ranked AS (
+  SELECT *, LN(CASE WHEN requests > 0 THEN requests ELSE 1 END) AS ln_requests,
+    SUM(members) OVER (PARTITION BY rule, trust ORDER BY requests ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS cum,
+    SUM(members) OVER (PARTITION BY rule, trust) AS population,
+    SUM(requests * members) OVER (PARTITION BY rule, trust) AS total,
+    MIN(requests) OVER (PARTITION BY rule, trust) AS least
+  FROM tally
+),
+halved AS (
+  SELECT *, (population - 1) // 2 AS mid_lo, (population) // 2 AS mid_hi
+  FROM ranked
+),
+centred AS (
+  SELECT *, COALESCE((MAX(CASE WHEN cum - members <= mid_lo AND mid_lo < cum THEN ln_requests END) OVER (PARTITION BY rule, trust)
+      + MAX(CASE WHEN cum - members <= mid_hi AND mid_hi < cum THEN ln_requests END) OVER (PARTITION BY rule, trust)) / 2, 0) AS med
+  FROM halved
+),
+deviating AS (
+  SELECT *, ABS(ln_requests - med) AS dev
+  FROM centred
+),
+spread AS (
+  SELECT *, SUM(members) OVER (PARTITION BY rule, trust ORDER BY dev, requests ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS cum_dev
+  FROM deviating
+),
+scaled AS (
+  SELECT *, 1.4826e0 * COALESCE((MAX(CASE WHEN cum_dev - members <= mid_lo AND mid_lo < cum_dev THEN dev END) OVER (PARTITION BY rule, trust)
+      + MAX(CASE WHEN cum_dev - members <= mid_hi AND mid_hi < cum_dev THEN dev END) OVER (PARTITION BY rule, trust)) / 2, 0) AS scale
+  FROM spread
+),
+scored AS (
+  SELECT *, COALESCE(requests / NULLIF(total, 0), 0) AS share,
+    (ln_requests - med) / CASE WHEN scale > 1e-1 THEN scale ELSE 1e-1 END AS score
+  FROM scaled
+),
+candidates AS MATERIALIZED (
+  SELECT ROW_NUMBER() OVER () AS id, r.grp AS grp, c.*
+  FROM (SELECT rule, trust, k, requests, share, score, population FROM per_key JOIN scored USING (rule, trust, requests)) c
+    JOIN rules r ON r.id = c.rule
+  WHERE CASE rule
+    WHEN 0 THEN requests >= 10
+    WHEN 1 THEN requests > 3
+    WHEN 2 THEN (requests >= 8 AND requests > 2 AND TRUE)
+    WHEN 3 THEN requests >= 4
+    WHEN 4 THEN (score > 3e+00 AND requests >= 4)
+    WHEN 5 THEN (share >= 2e-02 OR requests >= 12)
+    WHEN 6 THEN (requests >= 4 AND requests >= 2 AND TRUE)
+    WHEN 7 THEN (requests >= 5 AND (share >= 1e-01 AND TRUE))
+    WHEN 8 THEN (requests >= 2 AND TRUE)
+    WHEN 9 THEN (requests >= 2 AND score >= -1.5e+00)
+    WHEN 10 THEN requests <= 3
+    WHEN 11 THEN (TRUE AND share > 1.2e-01)
+    ELSE FALSE END
+),
+wanted AS MATERIALIZED (
+  SELECT c.id AS id, c.grp AS grp, us, minute, f_path, f_client_key, f_ja4, f_status
+  FROM src s JOIN candidates c ON c.k = f_client_key AND c.trust = s.trust
+  WHERE c.grp = 0 AND (s.mask >> c.rule) & 1 = 1 AND NOT f_blocked
+  UNION ALL
+  SELECT c.id AS id, c.grp AS grp, us, minute, f_path, f_client_key, f_ja4, f_status
+  FROM src s JOIN candidates c ON c.k = f_client_prefix AND c.trust = s.trust
+  WHERE c.grp = 1 AND (s.mask >> c.rule) & 1 = 1 AND NOT f_blocked
+  UNION ALL
+  SELECT c.id AS id, c.grp AS grp, us, minute, f_path, f_client_key, f_ja4, f_status
+  FROM src s JOIN candidates c ON c.k = CASE WHEN f_client_asn > 0 THEN CAST(f_client_asn AS VARCHAR) ELSE '' END AND c.trust = s.trust
+  WHERE c.grp = 2 AND (s.mask >> c.rule) & 1 = 1 AND NOT f_blocked
+  UNION ALL
+  SELECT c.id AS id, c.grp AS grp, us, minute, f_path, f_client_key, f_ja4, f_status
+  FROM src s JOIN candidates c ON c.k = f_ja4 AND c.trust = s.trust
+  WHERE c.grp = 3 AND (s.mask >> c.rule) & 1 = 1 AND NOT f_blocked
+),
+by_minute AS (
+  SELECT id, COUNT(*) AS n, COUNT(CASE WHEN f_status >= 1 AND f_status < 400 THEN 1 END) AS ok, COUNT(CASE WHEN f_status >= 400 THEN 1 END) AS errors, MIN(us) AS first_us, MAX(us) AS last_us
+  FROM wanted GROUP BY id, minute
+),
+totals AS (
+  SELECT id, MAX(n) AS peak, SUM(ok) AS ok, SUM(errors) AS errors, MIN(first_us) AS first_us, MAX(last_us) AS last_us
+  FROM by_minute GROUP BY id
+),
+paths AS (
+  SELECT id, COUNT(*) AS distinct_paths
+  FROM (SELECT DISTINCT id, f_path FROM wanted) GROUP BY id
+),
+fingerprints AS (
+  SELECT id, COUNT(*) AS ja4s
+  FROM (SELECT DISTINCT id, f_ja4 FROM wanted WHERE f_ja4 <> '') GROUP BY id
+),
+clients AS (
+  SELECT id, COUNT(*) AS addresses, COUNT(CASE WHEN ok THEN 1 END) AS ok_addresses
+  FROM (SELECT id, f_client_key, BOOL_OR(f_status >= 1 AND f_status < 400) AS ok FROM wanted WHERE grp <> 0 AND f_client_key <> '' GROUP BY ALL) GROUP BY id
+),
+measured AS (
+  SELECT c.*, t.* EXCLUDE (id), p.distinct_paths, COALESCE(f.ja4s, 0) AS ja4s,
+    CASE WHEN grp = 0 THEN 1 ELSE COALESCE(a.addresses, 0) END AS addresses,
+    CASE WHEN grp = 0 THEN CASE WHEN t.ok > 0 THEN 1 ELSE 0 END ELSE COALESCE(a.ok_addresses, 0) END AS ok_addresses
+  FROM candidates c JOIN totals t USING (id) JOIN paths p USING (id) LEFT JOIN fingerprints f USING (id) LEFT JOIN clients a USING (id)
+)
+SELECT CAST(rule AS BIGINT) AS rule, CAST(trust AS BIGINT) AS trust, k, CAST(1 AS BIGINT) AS met, CAST(requests AS BIGINT) AS requests, CAST(peak AS BIGINT) AS peak, CAST(ok AS BIGINT) AS ok, CAST(errors AS BIGINT) AS errors, CAST(distinct_paths AS BIGINT) AS distinct_paths, CAST(addresses AS BIGINT) AS addresses, CAST(ok_addresses AS BIGINT) AS ok_addresses, CAST(ja4s AS BIGINT) AS ja4s, share, score, CAST(first_us AS BIGINT) AS first_us, CAST(last_us AS BIGINT) AS last_us, CAST(population AS BIGINT) AS population, CAST(0 AS BIGINT) AS after_n, CAST(0 AS BIGINT) AS after_refused, CAST(0 AS BIGINT) AS after_last_us, CAST(0 AS BIGINT) AS h_rows, CAST(0 AS BIGINT) AS h_newest_us, CAST(0 AS BIGINT) AS h_trusted, CAST(0 AS BIGINT) AS h_no_address, CAST(0 AS BIGINT) AS h_no_first_hop, CAST(0 AS BIGINT) AS h_shield, CAST(0 AS BIGINT) AS h_received, CAST(0 AS BIGINT) AS h_ahead, CAST(0 AS BIGINT) AS h_ok_requests, CAST(0 AS BIGINT) AS h_ok_addresses
+FROM measured
+WHERE CASE rule
+  WHEN 0 THEN requests >= 10
+  WHEN 1 THEN requests > 3
+  WHEN 2 THEN (distinct_paths >= 8 AND errors > 2 AND COALESCE(errors / NULLIF(requests, 0), 0) > 5e-01)
+  WHEN 3 THEN peak >= 4
+  WHEN 4 THEN (score > 3e+00 AND requests >= 4)
+  WHEN 5 THEN (share >= 2e-02 OR ok >= 12)
+  WHEN 6 THEN (addresses >= 4 AND ok_addresses >= 2 AND ja4s <> 1)
+  WHEN 7 THEN (requests >= 5 AND (share >= 1e-01 AND errors <> 0))
+  WHEN 8 THEN (requests >= 2 AND NOT (ok IN (1, 2)))
+  WHEN 9 THEN (requests >= 2 AND score >= -1.5e+00)
+  WHEN 10 THEN requests <= 3
+  WHEN 11 THEN (requests >= ok AND share > 1.2e-01)
+  ELSE FALSE END
+UNION ALL
+SELECT CAST(rule AS BIGINT) AS rule, CAST(trust AS BIGINT) AS trust, '' AS k, CAST(0 AS BIGINT) AS met, CAST(0 AS BIGINT) AS requests, CAST(0 AS BIGINT) AS peak, CAST(0 AS BIGINT) AS ok, CAST(0 AS BIGINT) AS errors, CAST(0 AS BIGINT) AS distinct_paths, CAST(0 AS BIGINT) AS addresses, CAST(0 AS BIGINT) AS ok_addresses, CAST(0 AS BIGINT) AS ja4s, 0e0 AS share, 0e0 AS score, CAST(0 AS BIGINT) AS first_us, CAST(0 AS BIGINT) AS last_us, CAST(MAX(population) AS BIGINT) AS population, CAST(0 AS BIGINT) AS after_n, CAST(0 AS BIGINT) AS after_refused, CAST(0 AS BIGINT) AS after_last_us, CAST(0 AS BIGINT) AS h_rows, CAST(0 AS BIGINT) AS h_newest_us, CAST(0 AS BIGINT) AS h_trusted, CAST(0 AS BIGINT) AS h_no_address, CAST(0 AS BIGINT) AS h_no_first_hop, CAST(0 AS BIGINT) AS h_shield, CAST(0 AS BIGINT) AS h_received, CAST(0 AS BIGINT) AS h_ahead, CAST(0 AS BIGINT) AS h_ok_requests, CAST(0 AS BIGINT) AS h_ok_addresses
+FROM scored GROUP BY rule, trust
+UNION ALL
+SELECT CAST(-1 AS BIGINT) AS rule, CAST(0 AS BIGINT) AS trust, '' AS k, CAST(0 AS BIGINT) AS met, CAST(0 AS BIGINT) AS requests, CAST(0 AS BIGINT) AS peak, CAST(0 AS BIGINT) AS ok, CAST(0 AS BIGINT) AS errors, CAST(0 AS BIGINT) AS distinct_paths, CAST(0 AS BIGINT) AS addresses, CAST(0 AS BIGINT) AS ok_addresses, CAST(0 AS BIGINT) AS ja4s, 0e0 AS share, 0e0 AS score, CAST(0 AS BIGINT) AS first_us, CAST(0 AS BIGINT) AS last_us, CAST(0 AS BIGINT) AS population, CAST(0 AS BIGINT) AS after_n, CAST(0 AS BIGINT) AS after_refused, CAST(0 AS BIGINT) AS after_last_us, CAST(COUNT(CASE WHEN us < $to_us THEN 1 END) AS BIGINT) AS h_rows, CAST(COALESCE(MAX(CASE WHEN base AND us < $to_us THEN us END), 0) AS BIGINT) AS h_newest_us, CAST(COUNT(CASE WHEN us < $to_us AND base AND trust = 0 THEN 1 END) AS BIGINT) AS h_trusted, CAST(COUNT(CASE WHEN us < $to_us AND f_client_key = '' THEN 1 END) AS BIGINT) AS h_no_address, CAST(COUNT(CASE WHEN us < $to_us AND hop_unsaid THEN 1 END) AS BIGINT) AS h_no_first_hop, CAST(COUNT(CASE WHEN us < $to_us AND shield THEN 1 END) AS BIGINT) AS h_shield, CAST(COUNT(CASE WHEN us < $to_us AND received THEN 1 END) AS BIGINT) AS h_received, CAST(COUNT(CASE WHEN base AND trust = 0 AND us >= $to_us AND us > $ahead_us THEN 1 END) AS BIGINT) AS h_ahead, CAST(COUNT(CASE WHEN us < $to_us AND base AND trust = 0 AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN 1 END) AS BIGINT) AS h_ok_requests, CAST(COUNT(DISTINCT CASE WHEN us < $to_us AND base AND trust = 0 AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN NULLIF(f_client_key, '') END) AS BIGINT) AS h_ok_addresses
+FROM src
+UNION ALL
+SELECT CAST(p.rule AS BIGINT) AS rule, CAST(0 AS BIGINT) AS trust, p.key AS k, CAST(0 AS BIGINT) AS met, CAST(0 AS BIGINT) AS requests, CAST(0 AS BIGINT) AS peak, CAST(0 AS BIGINT) AS ok, CAST(0 AS BIGINT) AS errors, CAST(0 AS BIGINT) AS distinct_paths, CAST(0 AS BIGINT) AS addresses, CAST(0 AS BIGINT) AS ok_addresses, CAST(0 AS BIGINT) AS ja4s, 0e0 AS share, 0e0 AS score, CAST(0 AS BIGINT) AS first_us, CAST(0 AS BIGINT) AS last_us, CAST(0 AS BIGINT) AS population, CAST(COUNT(*) AS BIGINT) AS after_n, CAST(COUNT(CASE WHEN s.f_blocked THEN 1 END) AS BIGINT) AS after_refused, CAST(MAX(us) AS BIGINT) AS after_last_us, CAST(0 AS BIGINT) AS h_rows, CAST(0 AS BIGINT) AS h_newest_us, CAST(0 AS BIGINT) AS h_trusted, CAST(0 AS BIGINT) AS h_no_address, CAST(0 AS BIGINT) AS h_no_first_hop, CAST(0 AS BIGINT) AS h_shield, CAST(0 AS BIGINT) AS h_received, CAST(0 AS BIGINT) AS h_ahead, CAST(0 AS BIGINT) AS h_ok_requests, CAST(0 AS BIGINT) AS h_ok_addresses
+FROM (SELECT 0 AS grp, f_client_key AS k, us, mask, f_blocked FROM src WHERE trust = 0 AND mask & CAST(3647 AS BIGINT) <> 0
+UNION ALL
+SELECT 1 AS grp, f_client_prefix AS k, us, mask, f_blocked FROM src WHERE trust = 0 AND mask & CAST(64 AS BIGINT) <> 0
+UNION ALL
+SELECT 2 AS grp, CASE WHEN f_client_asn > 0 THEN CAST(f_client_asn AS VARCHAR) ELSE '' END AS k, us, mask, f_blocked FROM src WHERE trust = 0 AND mask & CAST(128 AS BIGINT) <> 0
+UNION ALL
+SELECT 3 AS grp, f_ja4 AS k, us, mask, f_blocked FROM src WHERE trust = 0 AND mask & CAST(256 AS BIGINT) <> 0) s
+  JOIN (SELECT UNNEST(from_json($present, '[{"rule":"BIGINT","trust":"BIGINT","key":"VARCHAR","from_us":"BIGINT"}]'), recursive := true)) p ON p.key = s.k JOIN rules r ON r.id = p.rule AND r.grp = s.grp
+WHERE (s.mask >> p.rule) & 1 = 1 AND us >= p.from_us
+GROUP BY p.rule, p.key
+ORDER BY rule, trust, requests DESC, k

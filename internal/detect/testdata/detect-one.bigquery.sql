@@ -1,0 +1,173 @@
+-- to_us = 1795356450000000
+-- lo = "2026-11-22T13:52:30Z"
+-- hi = "2026-11-22T14:07:30Z"
+-- v0 = "POST"
+-- v1 = "/login"
+WITH req AS (
+  SELECT UNIX_MICROS(timestamp) AS us,
+    COALESCE(`method`, '') AS f_method,
+    COALESCE(`path`, '') AS f_path,
+    COALESCE(`status`, 0) AS f_status,
+    '' AS f_ja4,
+    COALESCE(`first_hop`, FALSE) AS f_first_hop,
+    COALESCE(`blocked`, FALSE) AS f_blocked,
+    COALESCE(`sender`, '') AS f_sender,
+    COALESCE(`address_source`, '') AS f_address_source,
+    COALESCE(`time_source`, '') AS f_time_source,
+    COALESCE(`client_key`, '') AS f_client_key,
+    `first_hop` IS NULL AS hop_unsaid
+  FROM `shop.logs.requests`
+  WHERE timestamp >= @lo AND timestamp < @hi
+    AND `kind` = 'request'
+    AND (_TABLE_SUFFIX = '20261122')
+),
+aged AS (
+  SELECT *, @to_us - 1 - us AS age
+  FROM req
+),
+src AS (
+  SELECT us, age, DIV(age, 60000000) AS minute, CASE WHEN f_address_source = 'edge' THEN 0 ELSE 1 END + CASE WHEN f_sender IN ('mtls', 'token') THEN 0 ELSE 2 END AS trust, f_path, f_status, f_ja4, f_blocked, f_client_key, hop_unsaid, NOT (f_first_hop OR hop_unsaid) AS shield, f_time_source = 'received' AS received, f_time_source <> 'received' AND (f_first_hop OR hop_unsaid) AS base,
+    CASE WHEN age >= 0 AND f_time_source <> 'received' AND (f_first_hop OR hop_unsaid) THEN
+      CASE WHEN age < 900000000 AND (f_method = @v0 AND STARTS_WITH(f_path, @v1) AND f_status IN (401, 403)) THEN 1 ELSE 0 END
+    ELSE 0 END AS mask
+  FROM aged
+),
+hits AS (
+  SELECT r.id AS rule, CASE WHEN r.id < 0 THEN 0 ELSE trust END AS trust,
+    CASE WHEN r.id < 0 THEN f_client_key ELSE f_client_key END AS k, us,
+    CASE WHEN r.id < 0 THEN 0 ELSE minute END AS minute,
+    CASE WHEN r.id < 0 THEN '' ELSE f_path END AS path,
+    CASE WHEN r.id < 0 THEN '' ELSE f_client_key END AS address,
+    CASE WHEN r.id < 0 THEN '' ELSE f_ja4 END AS ja4,
+    f_status, f_blocked,
+    CASE WHEN r.id < 0 AND us < @to_us THEN 1 ELSE 0 END AS h_rows,
+    CASE WHEN r.id < 0 AND us < @to_us AND base AND trust = 0 THEN 1 ELSE 0 END AS h_trusted,
+    CASE WHEN r.id < 0 AND us < @to_us AND f_client_key = '' THEN 1 ELSE 0 END AS h_no_address,
+    CASE WHEN r.id < 0 AND us < @to_us AND hop_unsaid THEN 1 ELSE 0 END AS h_no_first_hop,
+    CASE WHEN r.id < 0 AND us < @to_us AND shield THEN 1 ELSE 0 END AS h_shield,
+    CASE WHEN r.id < 0 AND us < @to_us AND received THEN 1 ELSE 0 END AS h_received,
+    CASE WHEN r.id < 0 AND FALSE THEN 1 ELSE 0 END AS h_ahead,
+    CASE WHEN r.id < 0 AND us < @to_us AND base AND trust = 0 AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN 1 ELSE 0 END AS h_ok_requests,
+    CASE WHEN r.id < 0 AND base AND us < @to_us THEN us ELSE 0 END AS h_newest_us
+  FROM src CROSS JOIN UNNEST([
+      STRUCT(0 AS id, 0 AS bit, 0 AS grp),
+      STRUCT(-1 AS id, 0 AS bit, 0 AS grp)
+    ]) r
+  WHERE r.id < 0 OR ((mask >> r.bit) & 1 = 1 AND NOT f_blocked AND f_client_key <> '')
+),
+parts AS (
+  SELECT rule, trust, k, minute, path, address, ja4,
+    COUNT(CASE WHEN rule >= 0 AND NOT f_blocked THEN 1 END) AS n, COUNT(CASE WHEN rule >= 0 AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN 1 END) AS n_ok, COUNT(CASE WHEN rule >= 0 AND NOT f_blocked AND f_status >= 400 THEN 1 END) AS n_errors,
+    MIN(CASE WHEN rule >= 0 AND NOT f_blocked THEN us END) AS first_us, MAX(CASE WHEN rule >= 0 AND NOT f_blocked THEN us END) AS last_us,
+    0 AS after_n, 0 AS after_refused, 0 AS after_last_us,
+    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us
+  FROM hits
+  GROUP BY rule, trust, k, minute, path, address, ja4
+),
+minutes AS (
+  SELECT *, SUM(n) OVER (PARTITION BY rule, trust, k, minute) AS per_minute
+  FROM parts
+),
+per_key AS (
+  SELECT rule, trust, k, SUM(n) AS requests, MAX(per_minute) AS peak, SUM(n_ok) AS ok, SUM(n_errors) AS errors,
+    COUNT(DISTINCT CASE WHEN n > 0 THEN path END) AS distinct_paths,
+    COUNT(DISTINCT CASE WHEN n > 0 THEN NULLIF(address, '') END) AS addresses,
+    COUNT(DISTINCT CASE WHEN n_ok > 0 THEN NULLIF(address, '') END) AS ok_addresses,
+    COUNT(DISTINCT CASE WHEN n > 0 THEN NULLIF(ja4, '') END) AS ja4s,
+    COALESCE(MIN(first_us), 0) AS first_us, COALESCE(MAX(last_us), 0) AS last_us,
+    SUM(after_n) AS after_n, SUM(after_refused) AS after_refused, MAX(after_last_us) AS after_last_us,
+    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us
+  FROM minutes
+  GROUP BY rule, trust, k
+),
+tally AS (
+  SELECT rule, trust, requests, COUNT(CASE WHEN requests > 0 THEN 1 END) AS members,
+    ARRAY_AGG(CASE WHEN rule >= 0 AND (after_n > 0 OR requests > 0 AND CASE rule
+    WHEN 0 THEN requests >= 60
+    ELSE FALSE END)
+      THEN STRUCT(k AS k, peak AS peak, ok AS ok, errors AS errors, distinct_paths AS distinct_paths, addresses AS addresses, ok_addresses AS ok_addresses, ja4s AS ja4s, first_us AS first_us, last_us AS last_us, after_n AS after_n, after_refused AS after_refused, after_last_us AS after_last_us) END IGNORE NULLS) AS riders,
+    COUNT(CASE WHEN h_ok_requests > 0 AND k <> '' THEN 1 END) AS h_ok_addresses,
+    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us
+  FROM per_key
+  GROUP BY rule, trust, requests
+),
+ranked AS (
+  SELECT *, LN(CASE WHEN requests > 0 THEN requests ELSE 1 END) AS ln_requests,
+    SUM(members) OVER (PARTITION BY rule, trust ORDER BY requests ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS cum,
+    SUM(members) OVER (PARTITION BY rule, trust) AS population,
+    SUM(requests * members) OVER (PARTITION BY rule, trust) AS total,
+    MIN(requests) OVER (PARTITION BY rule, trust) AS least
+  FROM tally
+),
+halved AS (
+  SELECT *, DIV(population - 1, 2) AS mid_lo, DIV(population, 2) AS mid_hi
+  FROM ranked
+),
+centred AS (
+  SELECT *, COALESCE((MAX(CASE WHEN cum - members <= mid_lo AND mid_lo < cum THEN ln_requests END) OVER (PARTITION BY rule, trust)
+      + MAX(CASE WHEN cum - members <= mid_hi AND mid_hi < cum THEN ln_requests END) OVER (PARTITION BY rule, trust)) / 2, 0) AS med
+  FROM halved
+),
+deviating AS (
+  SELECT *, ABS(ln_requests - med) AS dev
+  FROM centred
+),
+spread AS (
+  SELECT *, SUM(members) OVER (PARTITION BY rule, trust ORDER BY dev, requests ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS cum_dev
+  FROM deviating
+),
+scaled AS (
+  SELECT *, 1.4826e0 * COALESCE((MAX(CASE WHEN cum_dev - members <= mid_lo AND mid_lo < cum_dev THEN dev END) OVER (PARTITION BY rule, trust)
+      + MAX(CASE WHEN cum_dev - members <= mid_hi AND mid_hi < cum_dev THEN dev END) OVER (PARTITION BY rule, trust)) / 2, 0) AS scale
+  FROM spread
+),
+scored AS (
+  SELECT *, COALESCE(requests / NULLIF(total, 0), 0) AS share,
+    (ln_requests - med) / CASE WHEN scale > 1e-1 THEN scale ELSE 1e-1 END AS score
+  FROM scaled
+),
+unpacked AS (
+  SELECT t.rule AS rule,
+    t.trust AS trust,
+    t.requests AS requests,
+    t.share AS share,
+    t.score AS score,
+    t.population AS population,
+    t.requests = t.least AND m.k = '' AS tells,
+    t.h_rows AS h_rows,
+    t.h_newest_us AS h_newest_us,
+    t.h_trusted AS h_trusted,
+    t.h_no_address AS h_no_address,
+    t.h_no_first_hop AS h_no_first_hop,
+    t.h_shield AS h_shield,
+    t.h_received AS h_received,
+    t.h_ahead AS h_ahead,
+    t.h_ok_requests AS h_ok_requests,
+    t.h_ok_addresses AS h_ok_addresses,
+    m.k AS k,
+    m.peak AS peak,
+    m.ok AS ok,
+    m.errors AS errors,
+    m.distinct_paths AS distinct_paths,
+    m.addresses AS addresses,
+    m.ok_addresses AS ok_addresses,
+    m.ja4s AS ja4s,
+    m.first_us AS first_us,
+    m.last_us AS last_us,
+    m.after_n AS after_n,
+    m.after_refused AS after_refused,
+    m.after_last_us AS after_last_us
+  FROM scored t CROSS JOIN UNNEST(ARRAY_CONCAT(
+    [STRUCT('' AS k, 0 AS peak, 0 AS ok, 0 AS errors, 0 AS distinct_paths, 0 AS addresses, 0 AS ok_addresses, 0 AS ja4s, 0 AS first_us, 0 AS last_us, 0 AS after_n, 0 AS after_refused, 0 AS after_last_us)], IFNULL(t.riders, []))) m
+),
+judged AS (
+  SELECT *, CASE WHEN k <> '' AND requests > 0 AND CASE rule
+    WHEN 0 THEN requests >= 60
+    ELSE FALSE END
+    THEN 1 ELSE 0 END AS met
+  FROM unpacked
+)
+SELECT rule, trust, k, met, requests, peak, ok, errors, distinct_paths, addresses, ok_addresses, ja4s, share, score, first_us, last_us, population, after_n, after_refused, after_last_us, h_rows, h_newest_us, h_trusted, h_no_address, h_no_first_hop, h_shield, h_received, h_ahead, h_ok_requests, h_ok_addresses
+FROM judged
+WHERE met = 1 OR after_n > 0 OR tells
+ORDER BY rule, trust, requests DESC, k
