@@ -21,7 +21,8 @@ type report struct {
 type serviceReport struct {
 	Service     config.Service
 	To          time.Time
-	Window      time.Duration // the longest of its rules
+	Window      time.Duration    // the longest of its rules
+	Floors      map[string]int64 // by rule: the least requests its condition asks for
 	Snapshot    *acl.Snapshot
 	Found       detect.Result
 	Plan        *acl.Plan

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -15,8 +16,11 @@ import (
 
 // service is the spine of a run: read, ask, decide, plan, judge, write. It returns what it got to, also with an error.
 func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport, error) {
-	sr := &serviceReport{Service: svc, To: c.to}
 	set, actions := c.compiled[svc.ID].set, c.compiled[svc.ID].actions
+	sr := &serviceReport{Service: svc, To: c.to, Window: set.MaxWindow(), Floors: map[string]int64{}}
+	for rule, a := range actions {
+		sr.Floors[rule] = a.Floor
+	}
 	target := c.target(svc)
 	snapshot, client, err := acl.EmptySnapshot(target), (*acl.Client)(nil), error(nil)
 	if svc.ID != "" {
@@ -56,7 +60,7 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 		Limits: c.Guard, Health: found.Health, HasData: true, To: c.to, Actions: actions, Never: c.never, Allow: c.allow,
 		Baseline: ledger.Baseline(ledger.Summaries(past), svc.ID, set.MaxWindow()),
 	})
-	sr.Plan, sr.Window = plan, set.MaxWindow()
+	sr.Plan = plan
 	sr.Alerts = alerts(snapshot, found, actions, c.now)
 	if svc.ID == "" {
 		return sr, nil
@@ -93,6 +97,9 @@ func (c *cycle) write(ctx context.Context, client *acl.Client, snapshot *acl.Sna
 		if err = client.SetLease(ctx, snapshot, sr.LeaseUntil); err != nil {
 			sr.LeaseUntil = time.Time{}
 			err = fmt.Errorf("moving the lease: %w", err)
+		}
+		if errors.Is(err, acl.ErrStopped) { // somebody pulled the kill switch while this run was on its way: not a failure
+			sr.Refused, err = "stopped while the run was on its way: the lease does not move", nil
 		}
 	}
 	if auditErr := c.audit(ctx, sr, err); auditErr != nil {

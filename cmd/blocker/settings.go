@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -26,6 +27,7 @@ type settings struct {
 	never    *lists.Set
 	allow    *lists.Set
 	crawlers *lists.Set
+	fromFile bool                // --config was given
 	compiled map[string]compiled // by service id; filled for runs
 }
 
@@ -62,7 +64,7 @@ func (p *program) settings() (*settings, error) {
 		}
 		cfg.Rules = rules
 	}
-	s := &settings{Config: cfg, dry: f.DryRun}
+	s := &settings{Config: cfg, dry: f.DryRun, fromFile: f.Config != ""}
 	s.overlay(f)
 	if err := s.services(f); err != nil {
 		return nil, err
@@ -70,7 +72,7 @@ func (p *program) settings() (*settings, error) {
 	if err := s.time(f); err != nil {
 		return nil, err
 	}
-	token, err := p.fastlyToken()
+	token, err := p.fastlyToken(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +204,9 @@ func (s *settings) lists() {
 		never = append(never, lists.Entry{Prefix: p, Reason: "own egress", List: "never-block"})
 	}
 	s.never = lists.New(never...)
-	s.allow = lists.New(s.Allowlist...)
+	if s.fromFile { // rules alone say nothing of the allowlist, and its entries at the edge stay as they are
+		s.allow = lists.New(s.Allowlist...)
+	}
 	s.crawlers = lists.New()
 }
 
@@ -212,15 +216,15 @@ func (s *settings) target(svc config.Service) acl.Target {
 }
 
 // fastlyToken reads the token from its file or the environment; it is never printed.
-func (p *program) fastlyToken() (string, error) {
-	if path := p.flags.FastlyTokenFile; path != "" {
+func (p *program) fastlyToken(cfg *config.Config) (string, error) {
+	if path := cmp.Or(p.flags.FastlyTokenFile, cfg.FastlyTokenFile); path != "" {
 		b, err := os.ReadFile(path)
 		if err != nil {
-			return "", usagef("reading --fastly-token-file: %v", err)
+			return "", usagef("reading the Fastly token file: %v", err)
 		}
 		token := strings.TrimSpace(string(b))
 		if token == "" || len(token) > tokenFileMaxBytes || strings.ContainsAny(token, " \n\r\t") {
-			return "", usagef("--fastly-token-file %s: want one token on one line", path)
+			return "", usagef("the Fastly token file %s: want one token on one line", path)
 		}
 		return token, nil
 	}

@@ -41,7 +41,9 @@ func (s *serviceReport) text(b *strings.Builder) {
 	if s.Plan == nil {
 		return
 	}
-	acl.Render(b, s.Plan, acl.RenderOptions{})
+	if err := acl.Render(b, s.Plan, acl.RenderOptions{Threshold: s.Floors}); err != nil {
+		fmt.Fprintf(b, "the plan cannot be shown: %v\n", err) // a strings.Builder does not fail
+	}
 	if s.LedgerError != "" {
 		fmt.Fprintf(b, "LEDGER NOT WRITTEN: %s\n", plain.Text(s.LedgerError, 0))
 	}
