@@ -109,7 +109,11 @@ func (s *score) print(w io.Writer, asJSON bool) error {
 		enc.SetIndent("", "  ")
 		return enc.Encode(s)
 	}
-	fmt.Fprintf(w, "\nlines sent %d = received %d = stored %d\n", s.Sent, s.Received, s.Stored)
+	equal := "no line was lost"
+	if s.Sent != s.Received || s.Sent != s.Stored {
+		equal = "LINES WERE LOST OR DOUBLED"
+	}
+	fmt.Fprintf(w, "\n%d lines sent, %d received, %d stored: %s\n", s.Sent, s.Received, s.Stored, equal)
 	for _, b := range s.Blocked {
 		fmt.Fprintf(w, "blocked %-14s %-7s by rule %-17s %4.0f s after its first request\n", b.Address, b.Label, b.Rule, b.Seconds)
 	}
