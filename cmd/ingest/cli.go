@@ -56,7 +56,6 @@ type serveCmd struct {
 	LakeAge                 time.Duration `default:"5s" help:"How long rows wait for others before a lake file is written."`
 	LakeMaxBytes            int64         `default:"0" help:"Size of the lake at which the oldest hours go; 0 for none."`
 	LakeRetention           time.Duration `default:"0" help:"Age at which hours of the lake go; 0 for never."`
-	LakeFlush               time.Duration `default:"5s" help:"How long rows are gathered before they are written to the lake as a file."`
 	HeartbeatEvery          time.Duration `default:"1m" help:"How often counters are logged and shipped."`
 }
 

@@ -142,8 +142,8 @@ func (c *serveCmd) check() error {
 	if c.Spool == "" {
 		return usagef("--spool is empty: name the folder that holds the spool")
 	}
-	if c.HeartbeatEvery <= 0 || c.LakeFlush <= 0 {
-		return usagef("--heartbeat-every and --lake-flush must be positive")
+	if c.HeartbeatEvery <= 0 {
+		return usagef("--heartbeat-every must be positive")
 	}
 	if c.Lake == "" && c.Project == "" {
 		c.Lake = filepath.Join("data", "lake")
