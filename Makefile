@@ -6,15 +6,13 @@ FUZZTIME ?= 5s
 # every module of the repository besides the product's own: checks that are too heavy for its go.mod
 TEST_MODULES := $(patsubst %/go.mod,%,$(filter-out go.mod tools/go.mod,$(shell git ls-files '*go.mod')))
 
-.PHONY: help build demo test ci lint vuln race fuzz bench modules
+.PHONY: help build demo test ci lint static vuln race fuzz bench modules
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 build: ## build the three programs into bin/
-	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ingest ./cmd/ingest
-	CGO_ENABLED=1 $(GO) build -trimpath -o $(BIN)/blocker ./cmd/blocker
-	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/gameday ./cmd/gameday
+	$(GO) build -o $(BIN)/ ./cmd/...
 
 demo: build ## the rehearsal: attackers among customers, both programs, a stand-in edge, a score
 	$(BIN)/gameday
@@ -22,13 +20,16 @@ demo: build ## the rehearsal: attackers among customers, both programs, a stand-
 test: ## all tests of the product, in a few minutes
 	$(GO) test ./...
 
-ci: lint vuln race fuzz modules ## the slower checks
+ci: lint static vuln race fuzz modules ## the slower checks
 
 lint: ## formatting, go vet, staticcheck, module sums
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these files'; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool -modfile=tools/go.mod staticcheck ./...
 	$(GO) mod verify
+
+static: ## ingest and gameday without cgo, as deploy/Dockerfile builds ingest
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/static/ ./cmd/ingest ./cmd/gameday
 
 vuln: ## known vulnerabilities, where the database can be reached
 	@tools/vuln.sh
