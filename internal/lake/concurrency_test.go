@@ -12,7 +12,7 @@ import (
 // A writer, a compactor and readers at the same time: every reader sees each
 // row that was there when it began, once, and loses no file in the grace.
 func TestReadersSeeEachRowOnceWhileOthersWriteAndMerge(t *testing.T) {
-	const batches, size = 30, 20
+	const batches, size = 16, 20
 	dir := t.TempDir()
 	w := openWith(t, lake.Options{Dir: dir, Grace: time.Hour})
 	rs := rows(0, batches*size, alternate)

@@ -210,20 +210,20 @@ func TestLateRowsReopenAnHourWithoutRewritingItEachTime(t *testing.T) {
 func TestAnOpenHourIsMergedInSteps(t *testing.T) {
 	dir := t.TempDir()
 	w := openWith(t, lake.Options{Dir: dir, Grace: time.Second})
-	rs := rows(0, 240, steady)
+	rs := rows(0, 72, steady)
 	now := noon
-	for p := uint64(0); p < 240; p++ {
+	for p := uint64(0); p < 72; p++ {
 		write(t, w, rs, p, p+1)
 		now = now.Add(5 * time.Second)
-		if p%24 == 23 {
+		if p%12 == 11 {
 			maintain(t, w, now)
 			if got := len(mustSelect(t, dir)); got != 1 {
 				t.Fatalf("a reader sees %d files after maintaining, want 1", got)
 			}
 		}
 	}
-	wantOnce(t, dir, 240)
-	if got := len(onDisk(t, dir)); got > 1+24+1 {
+	wantOnce(t, dir, 72)
+	if got := len(onDisk(t, dir)); got > 1+12+1 {
 		t.Errorf("%d files on disk: merged ones do not go", got)
 	}
 }

@@ -139,6 +139,7 @@ func (s *Server) fault(ctx context.Context, req *loggingpb.WriteLogEntriesReques
 func (s *Server) hang(ctx context.Context) error {
 	s.mu.Lock()
 	s.waiting++
+	s.signal()
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
