@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"maps"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -127,14 +129,36 @@ func busy(lines []string, hour string, least int) map[string]int {
 	return counts
 }
 
-// buildPrograms builds ingest and blocker and returns their folder.
+var binDir string // where builtPrograms built; empty until then
+
+// builtPrograms builds the programs once for all tests of this package.
+var builtPrograms = sync.OnceValues(func() (string, error) {
+	bin, err := os.MkdirTemp("", "edgewarden-bin-")
+	if err != nil {
+		return "", err
+	}
+	binDir = bin
+	if out, err := exec.Command("go", "build", "-o", bin+"/", "./cmd/...").CombinedOutput(); err != nil {
+		return bin, fmt.Errorf("building the programs: %w\n%s", err, out)
+	}
+	return bin, nil
+})
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code := m.Run()
+	if binDir != "" {
+		_ = os.RemoveAll(binDir)
+	}
+	os.Exit(code)
+}
+
+// buildPrograms returns the folder of the built programs.
 func buildPrograms(t *testing.T) string {
 	t.Helper()
-	bin := t.TempDir()
-	for _, name := range []string{"ingest", "blocker"} {
-		if out, err := exec.Command("go", "build", "-o", filepath.Join(bin, name), "./cmd/"+name).CombinedOutput(); err != nil {
-			t.Fatalf("building %s: %v\n%s", name, err, out)
-		}
+	bin, err := builtPrograms()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return bin
 }

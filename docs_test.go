@@ -1,0 +1,160 @@
+package edgewarden_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"edgewarden/internal/detect"
+	"edgewarden/internal/record"
+)
+
+var update = flag.Bool("update", false, "write the generated files of docs/ anew")
+
+// TestGeneratedDocsAreFresh fails when a page that is made from the code no longer says what the code does.
+// `go test . -run GeneratedDocs -update` writes them.
+func TestGeneratedDocsAreFresh(t *testing.T) {
+	pages := map[string]string{
+		"docs/fields.md": fieldsPage(),
+		"docs/rules.md":  rulesPage(),
+		"docs/flags.md":  flagsPage(t),
+	}
+	for path, want := range pages {
+		if *update {
+			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != want {
+			t.Errorf("%s is stale: run `go test . -run GeneratedDocs -update`", path)
+		}
+	}
+}
+
+const generated = "<!-- Made from the code by `go test . -run GeneratedDocs -update`; a test fails when it is stale. -->\n\n"
+
+func fieldsPage() string {
+	var b strings.Builder
+	b.WriteString("# Fields of a record\n\n" + generated +
+		"One line of the log, as it is stored: columns of the lake, keys of Cloud Logging's `jsonPayload`, columns of the BigQuery table.\n\n| field | type | from | meaning |\n|---|---|---|---|\n")
+	origins := map[record.Origin]string{record.FromLine: "the line", record.ByIngest: "ingest", record.Computed: "computed"}
+	for f := record.Field(0); f < record.NumFields; f++ {
+		info := record.Fields[f]
+		unit := info.Type.String()
+		if info.Unit != "" {
+			unit += ", " + info.Unit
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", info.Name, unit, origins[info.Origin], info.Meaning)
+	}
+	return b.String()
+}
+
+func rulesPage() string {
+	var b strings.Builder
+	b.WriteString("# Rules\n\n" + generated + `A rule says which requests count (` + "`where`" + `), how far back (` + "`window`" + `), what is counted together (` + "`group`" + `), and who is an offender (` + "`when`" + `).
+Conditions are written in CEL, in a closed subset: ` + "`&& || !`, `== != < <= > >=`, `in [ … ]`, `startsWith`, `endsWith`, `contains`, `matches` (RE2)" + `, literals and parentheses.
+Anything else is an error with line and column. A field that a line does not carry is ` + "`\"\"`, `0` or `false`" + `, never NULL. deploy/rules.yaml has rules to start from.
+
+## What where can use
+
+`)
+	names(&b, detect.WhereNames())
+	b.WriteString("\n## What when can use\n\n")
+	names(&b, detect.WhenNames())
+	return b.String()
+}
+
+func names(b *strings.Builder, list []detect.Name) {
+	b.WriteString("| name | type | meaning |\n|---|---|---|\n")
+	for _, n := range list {
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", n.Name, n.Type, n.Meaning)
+	}
+}
+
+// commands lists every command whose --help is part of docs/flags.md.
+var commands = [][]string{
+	{"ingest", "serve"}, {"ingest", "import"}, {"ingest", "spool", "verify"}, {"ingest", "spool", "stats"}, {"ingest", "spool", "dump"}, {"ingest", "spool", "replay"},
+	{"blocker"}, {"blocker", "run"}, {"blocker", "block"}, {"blocker", "unblock"}, {"blocker", "stop"}, {"blocker", "start"}, {"blocker", "purge"}, {"blocker", "status"}, {"blocker", "check"},
+	{"gameday", "rehearse"}, {"gameday", "fastly"},
+}
+
+func flagsPage(t *testing.T) string {
+	t.Helper()
+	bin := buildPrograms(t)
+	var b strings.Builder
+	b.WriteString("# Flags\n\n" + generated + "Every flag is also an environment variable: EDGEWARDEN_ and its name in capitals, with _ for -. Secrets have no flag: they come from the environment or a file.\n")
+	for _, c := range commands {
+		var out bytes.Buffer
+		cmd := exec.Command(filepath.Join(bin, c[0]), append(c[1:], "--help")...)
+		cmd.Env = []string{"COLUMNS=120", "HOME=/"}
+		cmd.Stdout = &out
+		if err := cmd.Run(); err != nil {
+			t.Fatalf("%v --help: %v", c, err)
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n```\n%s```\n", strings.Join(c, " "), out.String())
+	}
+	return b.String()
+}
+
+// TestDocsNameWhatExists follows every relative path that a page names in backticks or a link.
+func TestDocsNameWhatExists(t *testing.T) {
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages = append(pages, "README.md", "ARCHITECTURE.md", "SECURITY.md")
+	path := regexp.MustCompile(`\b(?:deploy|docs|internal|cmd|testdata)/[A-Za-z0-9_./-]*[A-Za-z0-9_]`)
+	found := 0
+	for _, page := range pages {
+		content, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range path.FindAllString(string(content), -1) {
+			found++
+			if _, err := os.Stat(name); err != nil && !strings.Contains(name, "…") {
+				t.Errorf("%s names %s, which does not exist", page, name)
+			}
+		}
+	}
+	if found < 10 {
+		t.Fatalf("only %d paths found: the test looks at the wrong pages", found)
+	}
+}
+
+// TestNoTraceOfTheWorkshop keeps what is only true of the place of work out of the tree.
+func TestNoTraceOfTheWorkshop(t *testing.T) {
+	forbidden := regexp.MustCompile(`(?i)/root/|/home/[a-z]+/|proxy\.golang|goproxy|registry\.npmjs`)
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (name == ".git" || name == "bin" || name == "data"):
+			return fs.SkipDir
+		case d.IsDir() || name == "docs_test.go":
+			return nil
+		}
+		content, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if m := forbidden.Find(content); m != nil {
+			t.Errorf("%s holds %q", name, m)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
