@@ -44,7 +44,9 @@ func opening(line []byte, i int) (from int, q quote) {
 		n++
 	}
 	switch {
-	case n < len(line) && line[n] == '"':
+	case n < len(line) && line[n] == '"' && (n-i)&(n-i+1) == 0:
+		// Escaping doubles backslashes and adds one: 0, 1, 3, 7 … stand before a quote that was written as one. Any other number
+		// is a string that ends in backslashes, such as "pin\":\\", and this quote ends the string around it.
 		return n + 1, quote{n - i, `"`}
 	case n == i && line[i] == '\'':
 		return i + 1, quote{0, `'`}
