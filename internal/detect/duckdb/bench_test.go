@@ -63,7 +63,7 @@ func benchLake(b *testing.B, dir string) {
 // most over some.
 func benchRules(n int) *detect.Set {
 	all := []detect.Rule{
-		{Name: "flood", When: "requests >= 3000"},
+		{Name: "flood", When: "requests >= 230"},
 		{Name: "burst", When: "peak_per_minute >= 600", Window: 5 * time.Minute},
 		{Name: "outlier", When: "score > 6.0 && requests >= 1000"},
 		{Name: "prefix", Group: detect.ByPrefix, When: "requests >= 20000 && addresses >= 20"},
