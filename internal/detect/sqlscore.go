@@ -4,8 +4,8 @@ package detect
 // normal distribution; scoreFloor is the least scale, so that a population of
 // equals does not make every third request an outlier.
 const (
-	scoreScale = 1.4826
-	scoreFloor = 0.1
+	scoreScale = "1.4826e0"
+	scoreFloor = "1e-1"
 )
 
 // scoring writes the steps from tally to scored. tally holds a row for each
@@ -33,8 +33,8 @@ func (s *scan) scoring() []cte {
 		{name: "centred", body: "SELECT *, " + middle("ln_requests", "cum") + " AS med\nFROM halved"},
 		{name: "deviating", body: "SELECT *, ABS(ln_requests - med) AS dev\nFROM centred"},
 		{name: "spread", body: "SELECT *, SUM(members) OVER (" + part + " ORDER BY dev, requests" + rows + " AS cum_dev\nFROM deviating"},
-		{name: "scaled", body: "SELECT *, 1.4826e0 * " + middle("dev", "cum_dev") + " AS scale\nFROM spread"},
+		{name: "scaled", body: "SELECT *, " + scoreScale + " * " + middle("dev", "cum_dev") + " AS scale\nFROM spread"},
 		{name: "scored", body: "SELECT *, COALESCE(requests / NULLIF(total, 0), 0) AS share,\n" +
-			"  (ln_requests - med) / CASE WHEN scale > 1e-1 THEN scale ELSE 1e-1 END AS score\nFROM scaled"},
+			"  (ln_requests - med) / CASE WHEN scale > " + scoreFloor + " THEN scale ELSE " + scoreFloor + " END AS score\nFROM scaled"},
 	}
 }
