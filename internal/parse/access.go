@@ -2,6 +2,7 @@ package parse
 
 import (
 	"bytes"
+	"unicode/utf8"
 
 	"edgewarden/internal/record"
 )
@@ -43,7 +44,7 @@ func (p *Parser) accessLine(i int) {
 		p.applyRequest(s)
 	}
 	p.tail(tail)
-	if h := unset(p.clean(host)); h != "" {
+	if h := unset(p.clean(span{i, i + len(host)})); h != "" {
 		p.applyAddress(h)
 	}
 }
@@ -96,7 +97,7 @@ func (p *Parser) tail(i int) {
 	}
 	if next < len(p.line) {
 		p.extra = append(p.extra, `,"rest":`...)
-		p.extra = appendQuoted(p.extra, p.clean(p.line[next:]))
+		p.extra = appendQuoted(p.extra, p.clean(span{next, len(p.line)}))
 	}
 }
 
@@ -123,7 +124,7 @@ func closingQuote(line []byte, from int) int {
 func (p *Parser) quoted(from, end int) string {
 	b := p.line[from:end]
 	if bytes.IndexByte(b, '\\') < 0 {
-		return p.clean(b)
+		return p.clean(span{from, end})
 	}
 	room := p.nameRoom[:0]
 	for i := 0; i < len(b); i++ {
@@ -133,7 +134,12 @@ func (p *Parser) quoted(from, end int) string {
 		room = append(room, b[i])
 	}
 	p.nameRoom = room
-	return p.clean(room)
+	if !utf8.Valid(room) {
+		p.noteOnce(ProblemUTF8)
+		p.scratch = valid(p.scratch[:0], room)
+		room = p.scratch
+	}
+	return p.arena.bytes(room)
 }
 
 func integer0(s string) (int64, bool) {

@@ -13,6 +13,12 @@ type address struct {
 // address reads a client address: a port, brackets and an IPv4-mapped form
 // are taken off. A zone is refused, since no client on the Internet has one.
 func (p *Parser) address(s string) (address, bool) {
+	if dot := lastDot(s); dot > 0 {
+		return address{s, s, p.arena.join(s[:dot], ".0/24")}, true
+	}
+	if n := p.nets.find(s); n != nil {
+		return p.arena.address(n), true
+	}
 	ip, err := netip.ParseAddr(s)
 	if err != nil {
 		if ip, err = netip.ParseAddr(withoutPort(s)); err != nil {
@@ -22,26 +28,39 @@ func (p *Parser) address(s string) (address, bool) {
 	if ip.Zone() != "" {
 		return address{}, false
 	}
-	if ip.Is4() && len(s) <= len("255.255.255.255") && strings.IndexByte(s, ':') < 0 {
-		// netip takes no other spelling of an IPv4 address than the canonical one.
-		return address{s, s, p.arena.join(s[:strings.LastIndexByte(s, '.')], ".0/24")}, true
-	}
-	ip = ip.Unmap()
-	p.scratch = ip.AppendTo(p.scratch[:0])
-	a := address{ip: p.arena.bytes(p.scratch)}
-	if ip.Is4() {
-		a.key, a.prefix = a.ip, p.network(ip, 24)
-	} else {
-		a.key, a.prefix = p.network(ip, 64), p.network(ip, 56)
-	}
-	return a, true
+	n := p.nets.take(s, ip.Unmap())
+	return p.arena.address(n), true
 }
 
-func (p *Parser) network(ip netip.Addr, bits int) string {
-	// bits is in range for either family, so Prefix cannot fail.
-	n, _ := ip.Prefix(bits)
-	p.scratch = n.AppendTo(p.scratch[:0])
-	return p.arena.bytes(p.scratch)
+// lastDot returns where the last dot of an IPv4 address stands, and 0 when s is
+// none. It knows no spelling but the canonical one, as netip does: four
+// decimals below 256 without leading zeros.
+func lastDot(s string) int {
+	if len(s) < len("0.0.0.0") || len(s) > len("255.255.255.255") {
+		return 0
+	}
+	n, digits, dots, last := 0, 0, 0, 0
+	for i := range len(s) {
+		c := s[i]
+		if d := c - '0'; d < 10 {
+			if digits > 0 && n == 0 {
+				return 0
+			}
+			n = n*10 + int(d)
+			if digits++; n > 255 {
+				return 0
+			}
+			continue
+		}
+		if c != '.' || digits == 0 {
+			return 0
+		}
+		n, digits, dots, last = 0, 0, dots+1, i
+	}
+	if dots != 3 || digits == 0 {
+		return 0
+	}
+	return last
 }
 
 // withoutPort returns the address of "192.0.2.1:443", "[2001:db8::1]:443" and

@@ -36,6 +36,7 @@ type target struct {
 type meaning struct {
 	target
 	plain bool // a string field under its own name
+	form  form
 }
 
 // aliases are the keys of other log formats. Sources: the default format of
@@ -183,11 +184,11 @@ var targets, keyOf = func() ([]meaning, map[string]int16) {
 	for f, info := range record.Fields {
 		if info.Origin == record.FromLine {
 			t := target{info.Name, record.Field(f), ownReading(record.Field(f)), 0}
-			all = append(all, meaning{t, info.Type == record.String && t.how == asField})
+			all = append(all, meaning{t, info.Type == record.String && t.how == asField, formOf(&t)})
 		}
 	}
 	for _, t := range aliases {
-		all = append(all, meaning{t, false})
+		all = append(all, meaning{target: t})
 	}
 	byName := make(map[string]int16, len(all))
 	for i, t := range all {

@@ -19,6 +19,8 @@ func (p *Parser) text(v value) string {
 	s := p.src[v.from:v.end]
 	if v.kind == text {
 		switch {
+		case v.escaped && !v.high:
+			s = p.arena.unescaped(s)
 		case v.escaped:
 			var bad bool
 			p.scratch, bad = unescape(p.scratch[:0], p.line[v.from:v.end])
@@ -27,7 +29,7 @@ func (p *Parser) text(v value) string {
 			}
 			s = p.arena.bytes(p.scratch)
 		case v.high && !utf8.ValidString(s):
-			s = p.clean(p.line[v.from:v.end])
+			s = p.clean(span{v.from, v.end})
 		}
 	}
 	return unset(s)
@@ -127,7 +129,10 @@ func (p *Parser) applyTime(s string) bool {
 		return false
 	}
 	p.unzoned = !t.zoned
-	p.rec.SetTime(record.Timestamp, time.UnixMicro(t.usec).UTC())
+	if s[4] == '-' {
+		p.day.learn(s)
+	}
+	p.rec.SetTime(record.Timestamp, fromMicro(t.usec))
 	return true
 }
 
@@ -264,5 +269,5 @@ func (p *Parser) noteOnce(problem string) {
 }
 
 func (p *Parser) setInstant(t instant) {
-	p.rec.SetTime(record.Timestamp, time.UnixMicro(t.usec).UTC())
+	p.rec.SetTime(record.Timestamp, fromMicro(t.usec))
 }

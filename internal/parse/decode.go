@@ -48,7 +48,7 @@ func plainEscape(c byte) byte {
 }
 
 // unicodeEscape decodes \uXXXX, or two of them when they are a pair.
-func unicodeEscape(p []byte) (r rune, n int) {
+func unicodeEscape[T string | []byte](p T) (r rune, n int) {
 	r, _ = hex4(p[2:])
 	if !utf16.IsSurrogate(r) {
 		return r, 6

@@ -112,9 +112,13 @@ func check(t *testing.T, line []byte) {
 	t.Helper()
 	m := parse.Meta{Received: received, Sender: record.SenderToken, ServiceID: "svc", Position: "p"}
 	in := bytes.Clone(line)
-	var fresh, again record.Record
-	parse.New().Parse(in, m, &fresh)
+	var fresh, again, learnt, stable record.Record
+	p := parse.New()
+	p.Parse(in, m, &fresh)
+	p.Parse(in, m, &learnt) // reads by shape, by the day and address known, what was read in general before
 	warm.Parse(in, m, &again)
+	m.Stable = true
+	p.Parse(bytes.Clone(in), m, &stable)
 	if !bytes.Equal(in, line) {
 		t.Errorf("the line was changed: %q became %q", line, in)
 	}
@@ -123,6 +127,9 @@ func check(t *testing.T, line []byte) {
 	}
 	if !reflect.DeepEqual(fresh, again) {
 		t.Errorf("a parser that saw other lines reads %q otherwise:\n%s\n%s", line, describe(&again), describe(&fresh))
+	}
+	if !reflect.DeepEqual(fresh, learnt) || !reflect.DeepEqual(fresh, stable) {
+		t.Errorf("read twice, %q is not the same:\n%s\n%s\n%s", line, describe(&fresh), describe(&learnt), describe(&stable))
 	}
 	checkRecord(t, line, &fresh)
 	checkAgainstJSON(t, line, &fresh)
@@ -139,6 +146,10 @@ func FuzzParse(f *testing.F) {
 			f.Add(line)
 		}
 	}
+	f.Add([]byte(canonical))
+	for _, line := range traffic(20) {
+		f.Add(line)
+	}
 	f.Add([]byte(`{"a":"\ud83d\ude00\ud83d","b":[1e5,-0.1E-2],"host":"\u00e9\/","client_ip":"1.2.3.4"}`))
 	f.Fuzz(check)
 }
@@ -154,7 +165,7 @@ func TestRandomObjects(t *testing.T) {
 		var b strings.Builder
 		b.WriteByte('"')
 		for range rng.IntN(6) {
-			b.WriteString(pick("a", "bcdefghij", "é", "\xe9", "\xf0\x9f\x98\x80", `\"`, `\\`, `\/`, `\n`, `\u00e9`, `\ud83d\ude00`, `\ud83d`, `\ude00x`, `\u0000`, "-", "(null)", " ", "198.51.100.7", "true", "200", "/a?b", "\u2028"))
+			b.WriteString(pick("a", "bcdefghij", "2031-05-06T07:08:09Z", "2031-05-06T07:08:09.123456Z", "2031-05-06T25:08:09Z", "2001:db8::1", "::ffff:198.51.100.7", "[2001:DB8::1]:443", "é", "\xe9", "\xf0\x9f\x98\x80", `\"`, `\\`, `\/`, `\n`, `\u00e9`, `\ud83d\ude00`, `\ud83d`, `\ude00x`, `\u0000`, "-", "(null)", " ", "198.51.100.7", "true", "200", "/a?b", "\u2028"))
 		}
 		b.WriteByte('"')
 		return b.String()
@@ -177,7 +188,7 @@ func TestRandomObjects(t *testing.T) {
 		case n < 5:
 			return str()
 		case n < 6:
-			return pick("0", "-0", "200", "1e3", "1.5", "123456789012345678901", "1935990489123", "-1", "1E-7")
+			return pick("0", "-0", "200", "00", "007", "123456789012345678", "1234567890123456789", "1e3", "1.5", "123456789012345678901", "1935990489123", "-1", "1E-7")
 		case n < 7:
 			return pick("true", "false", "null")
 		case n < 8 && depth < 4:

@@ -2,11 +2,14 @@ package parse
 
 import "bytes"
 
+// span is a part of the line; the zero value is none.
+type span struct{ from, end int }
+
 // header is what stands before the message of a line.
 type header struct {
-	when     []byte // RFC 3339 time, or nil
-	node     []byte
-	endpoint []byte
+	when     span // RFC 3339 time
+	node     span
+	endpoint span
 	message  int // where the message begins in the line
 }
 
@@ -27,7 +30,7 @@ func splitHeader(line []byte) header {
 	i := priority(line)
 	if i == 0 {
 		h, ok := classicHeader(line, 0)
-		if ok && (len(h.endpoint) > 0 || (h.message < len(line) && line[h.message] == '{')) {
+		if ok && (h.endpoint.end > 0 || (h.message < len(line) && line[h.message] == '{')) {
 			return h
 		}
 		return header{}
@@ -61,8 +64,8 @@ func classicHeader(line []byte, i int) (header, bool) {
 	var h header
 	switch {
 	case dateShape(line[i:]):
-		h.when, i = word(line, i)
-		if h.when == nil {
+		h.when, i = wordSpan(line, i)
+		if h.when.end == 0 {
 			return header{}, false
 		}
 	case bsdTime(line[i:]):
@@ -70,22 +73,20 @@ func classicHeader(line []byte, i int) (header, bool) {
 	default:
 		return header{}, false
 	}
-	if h.node, i = word(line, i); h.node == nil {
+	if h.node, i = wordSpan(line, i); h.node.end == 0 {
 		return header{}, false
 	}
 	h.endpoint, h.message = tag(line, i)
-	if string(h.node) == "-" {
-		h.node = nil
-	}
+	h.node = h.node.unlessDash(line)
 	return h, true
 }
 
 // tag reads "Endpoint name[pid]: ". The name may hold spaces, so what ends it
 // is the first "[digits]:". A tag without pid is one word and a colon.
-func tag(line []byte, i int) (name []byte, message int) {
+func tag(line []byte, i int) (name span, message int) {
 	end := min(len(line), i+2*maxHeaderWord)
 	if i < len(line) && line[i] == '{' {
-		return nil, i
+		return span{}, i
 	}
 	for j := i; j < end; j++ {
 		k := bytes.IndexByte(line[j:end], '[')
@@ -98,15 +99,15 @@ func tag(line []byte, i int) (name []byte, message int) {
 			k++
 		}
 		if k > j+1 && k+1 < len(line) && line[k] == ']' && line[k+1] == ':' {
-			return line[i:j], oneSpace(line, k+2)
+			return span{i, j}, oneSpace(line, k+2)
 		}
 	}
 	for j := i; j < end && line[j] != ' ' && line[j] != '"' && line[j] != '{'; j++ {
 		if line[j] == ':' && j > i && j+1 < len(line) && line[j+1] == ' ' {
-			return line[i:j], j + 2
+			return span{i, j}, j + 2
 		}
 	}
-	return nil, i
+	return span{}, i
 }
 
 func rfc5424Header(line []byte, i int) (header, bool) {
@@ -114,19 +115,19 @@ func rfc5424Header(line []byte, i int) (header, bool) {
 		return header{}, false
 	}
 	var h header
-	var words [5][]byte // time, host, app, procid, msgid
+	var words [5]span // time, host, app, procid, msgid
 	i += 2
 	for w := range words {
-		if words[w], i = word(line, i); words[w] == nil {
+		if words[w], i = wordSpan(line, i); words[w].end == 0 {
 			return header{}, false
 		}
 	}
-	if !dateShape(words[0]) && string(words[0]) != "-" {
+	h.when = words[0].unlessDash(line)
+	if h.when.end > 0 && !dateShape(line[h.when.from:h.when.end]) {
 		return header{}, false
 	}
-	h.when = notNil(words[0])
-	h.node = notNil(words[1])
-	h.endpoint = notNil(words[2])
+	h.node = words[1].unlessDash(line)
+	h.endpoint = words[2].unlessDash(line)
 	h.message = skipStructuredData(line, i)
 	return h, true
 }
@@ -212,6 +213,15 @@ func word(line []byte, i int) ([]byte, int) {
 	return line[i : i+n], i + n + 1
 }
 
+// wordSpan is word, as a part of the line.
+func wordSpan(line []byte, i int) (span, int) {
+	w, next := word(line, i)
+	if w == nil {
+		return span{}, next
+	}
+	return span{i, i + len(w)}, next
+}
+
 // dateShape reports whether b begins like "2031-05-06T07:08:09".
 func dateShape(b []byte) bool {
 	return len(b) >= 19 && b[4] == '-' && b[7] == '-' && b[10]|0x20 == 't' && b[13] == ':' && b[16] == ':' &&
@@ -224,11 +234,12 @@ func bsdTime(b []byte) bool {
 		isDigit(b[5]) && isDigit(b[14])
 }
 
-func notNil(b []byte) []byte {
-	if len(b) == 1 && b[0] == '-' {
-		return nil
+// unlessDash returns no span for "-", the nil value of syslog.
+func (s span) unlessDash(line []byte) span {
+	if s.end-s.from == 1 && line[s.from] == '-' {
+		return span{}
 	}
-	return b
+	return s
 }
 
 func oneSpace(line []byte, i int) int {

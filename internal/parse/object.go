@@ -5,21 +5,6 @@ import "hash/maphash"
 // maxKeys bounds the unknown keys of one line.
 const maxKeys = 1024
 
-// shape is what the parser expects as the n-th key of an object, because the
-// last line had it there. Lines of one format have one shape, so that most
-// keys cost one comparison.
-type shape struct {
-	literal []byte // `"key":`
-	key     int16  // index into targets, or -1
-	hash    uint64 // of an unknown key
-}
-
-// The shape is bounded: a client cannot make it grow by inventing keys.
-const (
-	maxShape   = 64
-	maxLiteral = 64
-)
-
 // object reads the JSON object at i, which must be the rest of the line.
 func (p *Parser) object(i int) {
 	s, b := &p.scan, p.line
@@ -29,7 +14,10 @@ func (p *Parser) object(i int) {
 		return
 	}
 	for n := 0; p.fatal == ""; n++ {
-		i = p.pair(i, n)
+		var read bool
+		if i, n, read = p.asLast(i, n); !read {
+			i = p.pair(i, n)
+		}
 		switch {
 		case p.fatal != "":
 		case i+1 < len(b) && b[i] == ',' && b[i+1] == '"':
@@ -85,18 +73,6 @@ func (p *Parser) pair(i, n int) int {
 	return i
 }
 
-// expected returns the n-th key of the shape if it stands at i.
-func (p *Parser) expected(i, n int) *shape {
-	if n >= len(p.shape) {
-		return nil
-	}
-	sh := &p.shape[n]
-	if len(p.line)-i < len(sh.literal) || string(p.line[i:i+len(sh.literal)]) != string(sh.literal) {
-		return nil
-	}
-	return sh
-}
-
 // end checks that nothing follows the object, and applies what waited for it.
 func (p *Parser) end(i int) {
 	if p.scan.space(i) != len(p.line) {
@@ -117,19 +93,6 @@ func (p *Parser) lookUp(name value) (key int16, hash uint64) {
 		return k, 0
 	}
 	return -1, maphash.Bytes(p.seed, b)
-}
-
-func (p *Parser) learn(n int, name value, key int16, hash uint64) {
-	if name.escaped || name.high || n > len(p.shape) || n >= maxShape ||
-		name.end-name.from+3 > maxLiteral || name.end+1 >= len(p.line) || p.line[name.end+1] != ':' {
-		return
-	}
-	if n == len(p.shape) {
-		p.shape = append(p.shape, shape{})
-	}
-	sh := &p.shape[n]
-	sh.literal = append(sh.literal[:0], p.line[name.from-1:name.end+2]...)
-	sh.key, sh.hash = key, hash
 }
 
 // member takes in one key and value of the object.

@@ -22,6 +22,7 @@ type Meta struct {
 	Cut          bool // as in Frame
 	Length       int
 	Unterminated bool
+	Stable       bool // nobody writes to the line as long as the record is in use
 }
 
 // Parser turns lines into records. Not safe for concurrent use; reuse it: it
@@ -29,11 +30,13 @@ type Meta struct {
 type Parser struct {
 	seed  maphash.Seed
 	shape []shape
+	day   day
+	nets  nets
 	arena arena
 
 	// Of the line being parsed.
 	line     []byte
-	src      string // a copy of line that lives as long as the record
+	src      string // line, in memory that stays as it is as long as the record
 	scan     scanner
 	rec      *record.Record
 	seen     keySet
@@ -63,14 +66,15 @@ func New() *Parser {
 	return &Parser{seed: maphash.MakeSeed()}
 }
 
-// Parse fills rec from line, overwriting all of it. Strings in rec do not alias line. It never fails: a
-// line that is not understood becomes a record of kind text with its Problem.
+// Parse fills rec from line, overwriting all of it. Strings in rec alias line only when m
+// says that it is Stable, which saves a copy. It never fails: a line that is
+// not understood becomes a record of kind text with its Problem.
 // All strings are valid UTF-8, and Extra is empty or a valid JSON object.
 func (p *Parser) Parse(line []byte, m Meta, rec *record.Record) {
-	p.reset(line, rec)
-	begin(m, rec)
+	p.reset(line, m.Stable, rec)
+	begin(&m, rec)
 	h := splitHeader(line)
-	p.prefix(h)
+	p.prefix(&h)
 	i := skipSpace(line, h.message)
 	if bytes.HasPrefix(line[i:], []byte(byteOrderMark)) {
 		i += len(byteOrderMark)
@@ -87,15 +91,19 @@ func (p *Parser) Parse(line []byte, m Meta, rec *record.Record) {
 		p.settle()
 	}
 	if p.fatal != "" {
-		p.asText(m, h)
+		p.asText(&m, &h)
 	}
-	p.finish(m, h)
+	p.finish(&m, &h)
 	p.rec, p.line, p.src, p.scan.b = nil, nil, "", nil
 }
 
-func (p *Parser) reset(line []byte, rec *record.Record) {
+func (p *Parser) reset(line []byte, stable bool, rec *record.Record) {
 	p.line = line
-	p.src = p.arena.bytes(line)
+	if stable {
+		p.src = alias(line)
+	} else {
+		p.src = p.arena.bytes(line)
+	}
 	p.scan = scanner{b: line}
 	p.rec = rec
 	p.seen = keySet{}
@@ -107,12 +115,14 @@ func (p *Parser) reset(line []byte, rec *record.Record) {
 }
 
 // begin sets what every record has, whatever its line.
-func begin(m Meta, rec *record.Record) {
-	*rec = record.Record{Kind: record.KindRequest, Sender: m.Sender, Position: m.Position}
-	rec.SetTime(record.Received, m.Received.UTC().Truncate(time.Microsecond))
+func begin(m *Meta, rec *record.Record) {
+	*rec = record.Record{} // a literal with values would be made elsewhere and copied
+	rec.Kind, rec.Sender, rec.Position = record.KindRequest, m.Sender, m.Position
+	t := m.Received.UTC().Round(0) // without the monotonic clock
+	rec.SetTime(record.Received, t.Add(-time.Duration(t.Nanosecond()%1000)))
 }
 
-func (p *Parser) prefix(h header) {
+func (p *Parser) prefix(h *header) {
 	p.rec.Node = p.clean(h.node)
 	p.rec.Endpoint = p.clean(h.endpoint)
 }
@@ -120,40 +130,47 @@ func (p *Parser) prefix(h header) {
 // settle draws the conclusions of a line that was read.
 func (p *Parser) settle() {
 	r := p.rec
-	facts := 0
-	for _, present := range [...]bool{r.Method != "", r.Present.Has(record.Status), r.Path != "", r.Host != ""} {
-		if present {
-			facts++
+	switch {
+	case r.ClientIP == "":
+		if !p.looksLikeRequest() {
+			p.fatal = ProblemNotRequest
+			return
 		}
-	}
-	if r.ClientIP == "" && facts < 2 {
-		p.fatal = ProblemNotRequest
-		return
-	}
-	if r.ClientIP != "" {
+	case p.ours && !p.alias:
+		r.AddressSource = record.AddressEdge
+	default:
 		r.AddressSource = record.AddressHeader
-		if p.ours && !p.alias {
-			r.AddressSource = record.AddressEdge
-		}
 	}
 	if r.Present.Has(record.Timestamp) {
 		r.TimeSource = record.TimeMessage
 	}
 }
 
+// looksLikeRequest reports whether a line without an address has two of method,
+// status, path and host.
+func (p *Parser) looksLikeRequest() bool {
+	r, facts := p.rec, 0
+	for _, present := range [...]bool{r.Method != "", r.Present.Has(record.Status), r.Path != "", r.Host != ""} {
+		if present {
+			facts++
+		}
+	}
+	return facts >= 2
+}
+
 // asText makes the record one of a line that was not understood. What was read
 // of it so far is dropped: it may be the work of a client.
-func (p *Parser) asText(m Meta, h header) {
+func (p *Parser) asText(m *Meta, h *header) {
 	begin(m, p.rec)
 	p.prefix(h)
 	p.rec.Kind = record.KindText
 	p.rec.Problem = p.fatal
-	p.rec.Text = p.clean(p.line)
+	p.rec.Text = p.clean(span{0, len(p.line)})
 	p.extra = p.extra[:0]
 }
 
 // finish sets time, service, notes and extra, whichever kind it became.
-func (p *Parser) finish(m Meta, h header) {
+func (p *Parser) finish(m *Meta, h *header) {
 	r := p.rec
 	if r.TimeSource == "" {
 		p.fallbackTime(h)
@@ -178,12 +195,12 @@ func (p *Parser) finish(m Meta, h header) {
 }
 
 // fallbackTime takes the time from the prefix, or else from the clock of ingest.
-func (p *Parser) fallbackTime(h header) {
+func (p *Parser) fallbackTime(h *header) {
 	r := p.rec
-	if h.when != nil {
+	if h.when.end > 0 {
 		// The prefix is UTC (fact of the format), so a missing zone means that.
-		if t, ok := parseTime(string(h.when)); ok {
-			r.SetTime(record.Timestamp, time.UnixMicro(t.usec).UTC())
+		if t, ok := parseTime(p.src[h.when.from:h.when.end]); ok {
+			r.SetTime(record.Timestamp, fromMicro(t.usec))
 			r.TimeSource = record.TimePrefix
 			return
 		}
@@ -192,12 +209,13 @@ func (p *Parser) fallbackTime(h header) {
 	r.TimeSource = record.TimeReceived
 }
 
-// clean returns b, a part of the line, as a valid string.
-func (p *Parser) clean(b []byte) string {
-	if utf8.Valid(b) {
-		return p.arena.bytes(b)
+// clean returns a part of the line as a valid string.
+func (p *Parser) clean(at span) string {
+	s := p.src[at.from:at.end]
+	if utf8.ValidString(s) {
+		return s
 	}
 	p.noteOnce(ProblemUTF8)
-	p.scratch = valid(p.scratch[:0], b)
+	p.scratch = valid(p.scratch[:0], p.line[at.from:at.end])
 	return p.arena.bytes(p.scratch)
 }

@@ -1,6 +1,8 @@
 package parse_test
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +48,54 @@ func TestCanonicalLine(t *testing.T) {
 	}
 }
 
+// traffic returns lines of our own format that differ as those of many clients
+// do: no branch and no length repeats itself.
+func traffic(n int) [][]byte {
+	rng := rand.New(rand.NewPCG(7, 8))
+	pick := func(s ...string) string { return s[rng.IntN(len(s))] }
+	lines := make([][]byte, n)
+	for i := range lines {
+		ip := fmt.Sprintf("%d.%d.%d.%d", 1+rng.IntN(222), rng.IntN(256), rng.IntN(256), rng.IntN(256))
+		if rng.IntN(3) == 0 {
+			ip = fmt.Sprintf("2001:db8:%x:%x::%x", rng.IntN(8), rng.IntN(16), 1+rng.IntN(4))
+		}
+		lines[i] = fmt.Appendf(nil, `<134>2031-05-06T07:08:%02dZ cache-%s12345 edgewarden[246810]: {"timestamp":"2031-05-06T07:%02d:%02d.%06dZ","service_id":"SSSSSSSSSSSSSSSSSSSSS1","request_id":"%08x-d9cb-469f-a165-%012x","pop":"%s","client_ip":"%s","client_asn":%d,"client_country":"%s","host":"%s","method":"%s","path":"/%s/item-%d.html","query":"%s","protocol":"%s","status":%d,"response_bytes":%d,"request_bytes":%d,"elapsed_usec":%d,"ttfb_usec":%d,"cache":"%s","user_agent":"%s","referer":"%s","tls_version":"TLSv1.3","tls_cipher":"%s","ja3":"e7d705a3286e19ea42f5%012x","ja4":"t13d1516h2_8daaf6152771_%012x","first_hop":true,"bot_name":"","blocked":%v,"would_block":%v}`,
+			rng.IntN(60), pick("abc", "ams", "fra"), rng.IntN(60), rng.IntN(60), rng.IntN(1e6), rng.Uint32(), rng.IntN(1<<48), pick("AMS", "FRA", "LHR"), ip, 1+rng.IntN(400000), pick("NL", "DE", "US"),
+			pick("www.example.com", "api.example.com", "m.example.org"), pick("GET", "GET", "GET", "POST", "HEAD"), pick("catalogue/shoes/running", "img", "checkout/basket", "api/v2/products/search"), rng.IntN(1e7),
+			pick("", `colour=blue\u0026size=42&ref=newsletter`, "q=shoes+red", `utm_source=mail\u0026utm_medium=x\u0026id=%D0%BA`), pick("HTTP/2", "HTTP/1.1"), pick2(rng, 200, 200, 200, 304, 404),
+			rng.IntN(1<<rng.IntN(24)), rng.IntN(3000), rng.IntN(1<<rng.IntN(22)), rng.IntN(1<<rng.IntN(18)), pick("HIT-CLUSTER", "MISS", "PASS", "HIT"),
+			pick("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36", "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1", "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:127.0) Gecko/20100101 Firefox/127.0", "curl/8.5.0"),
+			pick("", "https://www.example.com/catalogue/shoes", "https://www.example.com/"), pick("TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"), rng.IntN(1<<48), rng.IntN(1<<48), rng.IntN(50) == 0, rng.IntN(50) == 0)
+	}
+	return lines
+}
+
+func pick2(rng *rand.Rand, n ...int) int { return n[rng.IntN(len(n))] }
+
+// BenchmarkTraffic parses lines as a connection brings them, where BenchmarkParse reads
+// one line again and again.
+func BenchmarkTraffic(b *testing.B) {
+	lines := traffic(1 << 10)
+	size := 0
+	for _, l := range lines {
+		size += len(l)
+	}
+	for name, stable := range map[string]bool{"copied": false, "stable": true} {
+		b.Run(name, func(b *testing.B) {
+			p := parse.New()
+			m := parse.Meta{Received: received, Sender: record.SenderToken, Position: "p1", Stable: stable}
+			var r record.Record
+			b.ReportAllocs()
+			b.SetBytes(int64(size / len(lines)))
+			i := 0
+			for b.Loop() {
+				p.Parse(lines[i%len(lines)], m, &r)
+				i++
+			}
+		})
+	}
+}
+
 func BenchmarkParse(b *testing.B) {
 	lines := map[string]string{
 		"canonical": canonical,
@@ -53,11 +103,12 @@ func BenchmarkParse(b *testing.B) {
 		"combined":  `<134>2031-05-06T07:08:09Z cache-abc12345 web[1]: 198.51.100.7 - - [06/May/2031:07:08:08 +0000] "GET /a?b=c HTTP/1.1" 200 1234 "https://www.example.com/" "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)"`,
 		"garbage":   strings.Repeat("garbage ", 100),
 	}
+	lines["canonical, stable"] = canonical
 	for name, line := range lines {
 		b.Run(name, func(b *testing.B) {
 			p := parse.New()
 			in := []byte(line)
-			m := parse.Meta{Received: received, Sender: record.SenderToken, Position: "p1"}
+			m := parse.Meta{Received: received, Sender: record.SenderToken, Position: "p1", Stable: strings.HasSuffix(name, "stable")}
 			var r record.Record
 			b.ReportAllocs()
 			b.SetBytes(int64(len(in)))

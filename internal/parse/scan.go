@@ -121,14 +121,7 @@ func (s *scanner) text(i int) (value, int) {
 func (s *scanner) str(i int) (end int, flags uint8) {
 	b := s.b
 	for {
-		for i+8 <= len(b) {
-			m := special(binary.LittleEndian.Uint64(b[i:]))
-			if m != 0 {
-				i += bits.TrailingZeros64(m) >> 3
-				break
-			}
-			i += 8
-		}
+		i = plainEnd(b, i)
 		if i >= len(b) {
 			s.fail(i)
 			return -1, 0
@@ -151,12 +144,24 @@ func (s *scanner) str(i int) (end int, flags uint8) {
 			s.fail(i)
 			return -1, 0
 		default:
-			if c >= 0x80 {
-				flags |= hasHigh
-			}
+			flags |= hasHigh
 			i++
 		}
 	}
+}
+
+// plainEnd returns the first place at or after i with a quote, a backslash, a
+// control character or a byte >= 0x80; len(b) when there is none.
+func plainEnd(b []byte, i int) int {
+	for ; i+8 <= len(b); i += 8 {
+		if m := special(binary.LittleEndian.Uint64(b[i:])); m != 0 {
+			return i + bits.TrailingZeros64(m)>>3
+		}
+	}
+	for i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= 0x20 && b[i] < 0x80 {
+		i++
+	}
+	return i
 }
 
 // escapeWidth returns the length of the escape b begins with, 0 for none.
@@ -287,13 +292,13 @@ func (s *scanner) key(i int) (value, int) {
 }
 
 // hex4 reads four hexadecimal digits.
-func hex4(b []byte) (rune, bool) {
+func hex4[T string | []byte](b T) (rune, bool) {
 	if len(b) < 4 {
 		return 0, false
 	}
 	var r rune
-	for _, c := range b[:4] {
-		switch {
+	for i := range 4 {
+		switch c := b[i]; {
 		case isDigit(c):
 			r = r<<4 | rune(c-'0')
 		case c|0x20 >= 'a' && c|0x20 <= 'f':

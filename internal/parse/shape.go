@@ -1,0 +1,238 @@
+package parse
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+
+	"edgewarden/internal/record"
+)
+
+// shape is what the parser expects as the n-th key of an object, because the
+// last line had it there. Lines of one format have one shape, so that most
+// keys cost one comparison, and their values are read as the type they should
+// have. What is not as expected is read the general way, with the same result.
+type shape struct {
+	literal []byte // `"key":`
+	key     int16  // index into targets, or -1
+	form    form
+	short   bool      // literal fits into words
+	words   [3]uint64 // literal, and which bits of words belong to it
+	masks   [3]uint64
+	hash    uint64 // of an unknown key
+}
+
+// The shape is bounded: a client cannot make it grow by inventing keys.
+const (
+	maxShape   = 64
+	maxLiteral = 64
+)
+
+const wordsLen = 8 * len(shape{}.words)
+
+// form is how the value of a key can be read in one go.
+type form uint8
+
+const (
+	inGeneral form = iota
+	plainText      // into a string field, as it is
+	wholeNumber
+	boolean
+	timeText
+)
+
+// formOf returns the form of a target.
+func formOf(t *target) form {
+	switch typ := record.Fields[t.field].Type; {
+	case t.rank > 0:
+		return inGeneral
+	case t.how == asTime:
+		return timeText
+	case t.how != asField:
+		return inGeneral
+	case typ == record.Int:
+		return wholeNumber
+	case typ == record.Bool:
+		return boolean
+	default:
+		return plainText
+	}
+}
+
+// learn notes that the n-th key was this one.
+func (p *Parser) learn(n int, name value, key int16, hash uint64) {
+	if name.escaped || name.high || n > len(p.shape) || n >= maxShape ||
+		name.end-name.from+3 > maxLiteral || name.end+1 >= len(p.line) || p.line[name.end+1] != ':' {
+		return
+	}
+	if n == len(p.shape) {
+		p.shape = append(p.shape, shape{})
+	}
+	sh := &p.shape[n]
+	sh.literal = append(sh.literal[:0], p.line[name.from-1:name.end+2]...)
+	sh.key, sh.hash, sh.form = key, hash, inGeneral
+	if key >= 0 {
+		sh.form = targets[key].form
+	}
+	if sh.short = len(sh.literal) <= wordsLen; !sh.short {
+		return
+	}
+	var text, mask [wordsLen]byte
+	for i, c := range sh.literal {
+		text[i], mask[i] = c, 0xff
+	}
+	for i := range sh.words {
+		sh.words[i] = binary.LittleEndian.Uint64(text[8*i:])
+		sh.masks[i] = binary.LittleEndian.Uint64(mask[8*i:])
+	}
+}
+
+// expected returns the n-th key of the shape if it stands at i.
+func (p *Parser) expected(i, n int) *shape {
+	if n >= len(p.shape) {
+		return nil
+	}
+	sh := &p.shape[n]
+	if b := p.line[i:]; sh.short && len(b) >= wordsLen {
+		b = b[:wordsLen]
+		if (binary.LittleEndian.Uint64(b)^sh.words[0])&sh.masks[0]|
+			(binary.LittleEndian.Uint64(b[8:])^sh.words[1])&sh.masks[1]|
+			(binary.LittleEndian.Uint64(b[16:])^sh.words[2])&sh.masks[2] != 0 {
+			return nil
+		}
+	} else if !bytes.HasPrefix(b, sh.literal) {
+		return nil
+	}
+	return sh
+}
+
+// asLast reads pairs from the n-th on, which begins at i, as long as they are
+// like those of the last line and a comma and a quote follow. It returns where
+// and at which pair it ended, and whether that one was read.
+func (p *Parser) asLast(i, n int) (int, int, bool) {
+	b := p.line
+	for {
+		sh := p.expected(i, n)
+		if sh == nil {
+			return i, n, false
+		}
+		next := p.typed(sh, i)
+		if next == 0 {
+			return i, n, false
+		}
+		if p.fatal != "" || len(b)-next < 2 || b[next] != ',' || b[next+1] != '"' {
+			return next, n, true
+		}
+		i = next + 1
+		n++
+	}
+}
+
+// typed reads the value of the pair at i as what the key should have, and
+// returns what follows it; 0 when it is written in any other way, which then is
+// to be read in general.
+func (p *Parser) typed(sh *shape, i int) int {
+	name := value{kind: text, from: i + 1, end: i + len(sh.literal) - 2}
+	i += len(sh.literal)
+	switch sh.form {
+	case plainText:
+		return p.typedText(sh, i)
+	case wholeNumber:
+		return p.typedNumber(sh, i)
+	case boolean:
+		return p.typedBool(sh, i)
+	case timeText:
+		return p.typedTime(sh, i)
+	}
+	if i < len(p.line) && p.line[i] == '"' {
+		if v, next := p.scan.text(i + 1); v.kind == text {
+			p.member(name, sh.key, sh.hash, v)
+			return next
+		}
+	}
+	return 0
+}
+
+func (p *Parser) typedText(sh *shape, i int) int {
+	b := p.line
+	if i >= len(b) || b[i] != '"' {
+		return 0
+	}
+	end := i + 1
+	for ; end+8 <= len(b); end += 8 {
+		if m := special(binary.LittleEndian.Uint64(b[end:])); m != 0 {
+			end += bits.TrailingZeros64(m) >> 3
+			break
+		}
+	}
+	if end >= len(b) || b[end] != '"' {
+		return 0
+	}
+	if p.first(sh.key) {
+		*p.rec.Str(targets[sh.key].field) = unset(p.src[i+1 : end])
+	}
+	return end + 1
+}
+
+// typedNumber reads a number of up to 18 digits, which none of int64 exceeds.
+func (p *Parser) typedNumber(sh *shape, i int) int {
+	b := p.line
+	n, from := int64(0), i
+	for i < len(b) && isDigit(b[i]) {
+		n = n*10 + int64(b[i]-'0')
+		i++
+	}
+	if i == from || i-from > 18 || (b[from] == '0' && i-from > 1) || !endsScalar(b, i) {
+		return 0
+	}
+	if p.first(sh.key) {
+		p.rec.SetInt(targets[sh.key].field, n)
+	}
+	return i
+}
+
+func (p *Parser) typedBool(sh *shape, i int) int {
+	b, yes := p.line, false
+	switch {
+	case len(b)-i > 4 && string(b[i:i+4]) == "true":
+		i, yes = i+4, true
+	case len(b)-i > 5 && string(b[i:i+5]) == "false":
+		i += 5
+	default:
+		return 0
+	}
+	if p.first(sh.key) {
+		p.rec.SetBool(targets[sh.key].field, yes)
+		if sh.key == firstHop {
+			p.ours = yes
+		}
+	}
+	return i
+}
+
+// typedTime reads a time of our own format on the day of the last one.
+func (p *Parser) typedTime(sh *shape, i int) int {
+	usec, n := p.day.time(p.line[i:])
+	if n == 0 {
+		return 0
+	}
+	if p.first(sh.key) {
+		p.unzoned = false
+		p.rec.SetTime(record.Timestamp, fromMicro(usec))
+	}
+	return i + n
+}
+
+// first notes that a key was seen, and is false with a fatal fault when it was
+// before.
+func (p *Parser) first(key int16) bool {
+	if p.seen.add(key) {
+		p.fatal = ProblemDuplicateKey
+		return false
+	}
+	return true
+}
+
+// endsScalar reports whether a number may end before i. Anything but these ends
+// it in general, too, or makes it another number.
+func endsScalar(b []byte, i int) bool { return i < len(b) && (b[i] == ',' || b[i] == '}') }
