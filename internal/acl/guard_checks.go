@@ -1,7 +1,9 @@
 package acl
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -100,20 +102,16 @@ func (g *guard) width(p netip.Prefix) int {
 }
 
 // collateral counts the distinct addresses with a successful request that new blocks would hit. Raw requests are no
-// measure: a flood is most of them. When there are too many, rules are refused whole, the one that hits most first: it is
-// the rule that is wrong, not its last few offenders.
+// measure: a flood is most of them. Up to the limit the most harmful are written and the rest is refused. Refusing a rule whole
+// would be a switch in the attacker's hand: a dozen hosts of his that ask for a page that answers 200 would shield him.
 func (g *guard) collateral() {
-	hits, ok := map[string]int64{}, int64(0)
-	var total int64
-	for _, c := range g.p.Changes {
-		if newBlock(c) && c.Decision != nil && c.Decision.Offender != nil {
-			hits[c.Mark.Rule] += c.Decision.Offender.Measures.OKAddresses
-			total += c.Decision.Offender.Measures.OKAddresses
-			ok += c.Decision.Offender.Measures.OK
-		}
-	}
 	if !g.in.HasData {
 		return
+	}
+	ok, total := int64(0), int64(0)
+	for _, c := range g.p.Changes {
+		hit, requests := customers(c)
+		total, ok = total+hit, ok+requests
 	}
 	h := g.in.Health
 	limit := max(g.l.Collateral*float64(h.OKAddresses), atLeast)
@@ -124,23 +122,43 @@ func (g *guard) collateral() {
 	if g.most(LimitCollateral, float64(total), limit, note) {
 		return
 	}
-	for float64(total) > limit {
-		rule := worst(hits)
-		g.class(LimitCollateral, fmt.Sprintf("the new blocks of rule %s hit %d addresses with successful requests, of %d in all", rule, hits[rule], h.OKAddresses),
-			func(c Change) bool { return newBlock(c) && c.Mark.Rule == rule })
-		total -= hits[rule]
-		delete(hits, rule)
-	}
+	over := g.over(int64(limit))
+	g.refuse(LimitCollateral, fmt.Sprintf("the new blocks hit %d addresses with successful requests, of %d in all; the most harmful are written up to the limit of %.0f", total, h.OKAddresses, limit),
+		func(c Change) bool { return over[c.Prefix] })
 }
 
-func worst(hits map[string]int64) string {
-	rule, most := "", int64(-1)
-	for r, n := range hits {
-		if n > most || n == most && r < rule {
-			rule, most = r, n
+// over chooses the new blocks that do not fit into a budget of customers. The rules that hit fewest are served first, since the
+// rule that hits most is the one likely to be wrong; within a rule the most harmful come first, as changes are ordered.
+func (g *guard) over(budget int64) map[netip.Prefix]bool {
+	byRule := map[string][]Change{}
+	hits := map[string]int64{}
+	for _, c := range g.p.Changes {
+		if hit, _ := customers(c); hit > 0 {
+			byRule[c.Mark.Rule] = append(byRule[c.Mark.Rule], c)
+			hits[c.Mark.Rule] += hit
 		}
 	}
-	return rule
+	rules := slices.SortedFunc(maps.Keys(hits), func(a, b string) int { return cmp.Or(cmp.Compare(hits[a], hits[b]), cmp.Compare(a, b)) })
+	over := map[netip.Prefix]bool{}
+	for _, rule := range rules {
+		for _, c := range byRule[rule] {
+			if hit, _ := customers(c); hit <= budget {
+				budget -= hit
+			} else {
+				over[c.Prefix] = true
+			}
+		}
+	}
+	return over
+}
+
+// customers is how many addresses with successful requests a new block hits, and how many such requests.
+func customers(c Change) (addresses, requests int64) {
+	if !newBlock(c) || c.Decision == nil || c.Decision.Offender == nil {
+		return 0, 0
+	}
+	m := c.Decision.Offender.Measures
+	return m.OKAddresses, m.OK
 }
 
 func newBlock(c Change) bool { return c.Op == Create && c.Mark.Kind == policy.KindBlock }

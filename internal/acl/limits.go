@@ -18,7 +18,7 @@ import (
 //	loss             share of lines lost between Fastly and the store              5 %          no blocks by share, score or ratio
 //	volume           rows against the usual number                                 half         no blocks by share, score or ratio
 //	too-many-blocks  new blocks of one run                                         100          the most harmful are written
-//	collateral       successful distinct addresses hit, of all such                1 %, or 10   no new blocks of the rules that hit most
+//	collateral       successful distinct addresses hit, of all such                1 %, or 10   the most harmful are written
 //	allow-releases   blocks released because of the allowlist, of ours             20 %, or 10  none of these releases
 //	never-block      a block that overlaps the never-block set                     0            that block
 //	allowlisted      a block that overlaps the allowlist                           0            that block
