@@ -2,10 +2,14 @@ package logformat_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -38,6 +42,7 @@ var (
 	escapeCall = regexp.MustCompile(`^json\.escape\((.*)\)$`)
 	substrCall = regexp.MustCompile(`^substr\(([^,]+), 0, (\d+)\)$`)
 	ifCall     = regexp.MustCompile(`^if\(([^,]+), "true", "false"\)$`)
+	validCall  = regexp.MustCompile(`^if\(utf8\.is_valid\((substr\([^,]+, 0, \d+\))\), json\.escape\((substr\(.*?\))\), json\.escape\(regsuball\((substr\(.*?\)), "\[\^ -~\]", "\?"\)\)\)$`)
 	usecCall   = regexp.MustCompile(`^std\.atoi\(regsub\("" (\S+), "\[\.\]", ""\) "000"\)$`)
 	variable   = regexp.MustCompile(`^[a-z][A-Za-z0-9_.-]*$`)
 )
@@ -46,15 +51,26 @@ var (
 // test on any other.
 func (e edge) eval(t *testing.T, expr string) string {
 	t.Helper()
+	if m := validCall.FindStringSubmatch(expr); m != nil {
+		if m[1] != m[2] || m[1] != m[3] {
+			t.Fatalf("%s tests one string and writes another", expr)
+		}
+		if s := e.eval(t, m[1]); utf8.ValidString(s) {
+			return escape(s)
+		} else {
+			return escape(notASCII.ReplaceAllString(strings.ToValidUTF8(s, "?"), "?"))
+		}
+	}
 	if m := escapeCall.FindStringSubmatch(expr); m != nil {
-		b, err := json.Marshal(e.eval(t, m[1]))
+		return escape(e.eval(t, m[1]))
+	}
+	if m := substrCall.FindStringSubmatch(expr); m != nil {
+		n, err := strconv.Atoi(m[2])
 		if err != nil {
 			t.Fatal(err)
 		}
-		return string(b[1 : len(b)-1])
-	}
-	if m := substrCall.FindStringSubmatch(expr); m != nil {
-		return e.eval(t, m[1])
+		s := e.eval(t, m[1])
+		return s[:min(n, len(s))]
 	}
 	if m := ifCall.FindStringSubmatch(expr); m != nil {
 		if m[1] == "fastly.ff.visits_this_service == 0" {
@@ -76,6 +92,66 @@ func (e edge) eval(t *testing.T, expr string) string {
 		t.Fatalf("expression %q is unknown to this test", expr)
 	}
 	return e[expr]
+}
+
+var notASCII = regexp.MustCompile(`[^ -~]`)
+
+// escape does what Fastly's json.escape is documented to do: nothing at all for invalid UTF-8, two \uHHHH above the BMP.
+func escape(s string) string {
+	if !utf8.ValidString(s) {
+		return ""
+	}
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < ' ' || r == 0x7f:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		case r > 0xffff:
+			hi, lo := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, hi, lo)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// A client fills everything it can choose with what escapes to the most.
+func TestNoRequestCanMakeItsLineTooLong(t *testing.T) {
+	for _, filler := range []string{"\U0001F600", `"`, "\\", "\xff", "é", "a"} {
+		e := edge{}
+		for k, v := range full {
+			e[k] = v
+		}
+		for _, name := range []string{"req.http.Host", "req.method", "req.url.path", "req.url.qs", "req.http.User-Agent", "req.http.Referer", "req.http.X-Edgewarden-Request-Id"} {
+			e[name] = strings.Repeat(filler, 9000)
+		}
+		line := e.render(t, logformat.Format())
+		if len(line) > 16_000 {
+			t.Errorf("%q: %d bytes, Fastly cuts at 16 KB", filler, len(line))
+		}
+		if !json.Valid([]byte(line)) {
+			t.Errorf("%q: the line is no JSON: %.200s", filler, line)
+		}
+	}
+}
+
+func TestAStrayByteDoesNotHideAPath(t *testing.T) {
+	e := edge{}
+	for k, v := range full {
+		e[k] = v
+	}
+	e["req.url.path"] = "/login\xff"
+	var m map[string]any
+	if err := json.Unmarshal([]byte(e.render(t, logformat.Format())), &m); err != nil {
+		t.Fatal(err)
+	}
+	if m["path"] != "/login?" {
+		t.Errorf("path %q, want /login?: a rule on its beginning must still see it", m["path"])
+	}
 }
 
 var full = edge{

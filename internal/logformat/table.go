@@ -23,14 +23,18 @@ const (
 	instant               // time.start as RFC 3339 with microseconds, UTC
 )
 
-// Lengths of strings a client chooses. Together, and doubled by escaping, they
-// stay below the 16 KB at which Fastly cuts a line: a request must not be able
-// to make its own log line unreadable. Header values cannot hold the control
-// bytes that escape to more than two.
+// Lengths in bytes of strings a client chooses. Together, and three times as long
+// by escaping, they stay below the 16 KB at which Fastly cuts a line: a request
+// must not be able to make its own log line unreadable. The longest that
+// json.escape makes of a byte of a URL or header is three: a character above the
+// BMP, four bytes, becomes two \uHHHH. (Neither can hold a control byte.)
 const (
-	maxURL    = 2048 // path and query, each
-	maxHeader = 1024 // user agent and referer, each
-	maxShort  = 256
+	maxPath    = 1536
+	maxQuery   = 1024
+	maxReferer = 768
+	maxAgent   = 512
+	maxHost    = 256 // a name has at most 253
+	maxShort   = 48
 )
 
 // values is the VCL side of record.Fields. Variables:
@@ -45,10 +49,10 @@ var values = map[record.Field]value{
 	record.ClientIP:      {form: plain, vcl: "client.ip"},
 	record.ClientASN:     {form: number, vcl: "client.as.number"},
 	record.ClientCountry: {form: text, vcl: "client.geo.country_code"},
-	record.Host:          {form: text, vcl: "req.http.Host", max: maxShort},
+	record.Host:          {form: text, vcl: "req.http.Host", max: maxHost},
 	record.Method:        {form: text, vcl: "req.method", max: maxShort},
-	record.Path:          {form: text, vcl: "req.url.path", max: maxURL},
-	record.Query:         {form: text, vcl: "req.url.qs", max: maxURL},
+	record.Path:          {form: text, vcl: "req.url.path", max: maxPath},
+	record.Query:         {form: text, vcl: "req.url.qs", max: maxQuery},
 	record.Protocol:      {form: text, vcl: "req.proto", max: maxShort},
 	record.Status:        {form: number, vcl: "resp.status"},
 	record.ResponseBytes: {form: number, vcl: "resp.bytes_written"},
@@ -59,8 +63,8 @@ var values = map[record.Field]value{
 	// JSON forbids, and makes 0 of a time that was never set.
 	record.TTFBUsec:  {form: number, vcl: `std.atoi(regsub("" time.to_first_byte, "[.]", "") "000")`},
 	record.Cache:     {form: text, vcl: "fastly_info.state"},
-	record.UserAgent: {form: text, vcl: "req.http.User-Agent", max: maxHeader},
-	record.Referer:   {form: text, vcl: "req.http.Referer", max: maxHeader},
+	record.UserAgent: {form: text, vcl: "req.http.User-Agent", max: maxAgent},
+	record.Referer:   {form: text, vcl: "req.http.Referer", max: maxReferer},
 
 	record.TLSVersion: {form: text, vcl: "tls.client.protocol"},
 	record.TLSCipher:  {form: text, vcl: "tls.client.cipher"},
@@ -79,7 +83,11 @@ func (v value) expression() string {
 	switch v.form {
 	case text:
 		if v.max > 0 {
-			return fmt.Sprintf("json.escape(substr(%s, 0, %d))", v.vcl, v.max)
+			// json.escape gives nothing for a string that is not UTF-8, so one stray byte would hide a path from every
+			// rule; then the bytes outside ASCII become question marks and the rest stays readable.
+			// https://www.fastly.com/documentation/reference/vcl/functions/strings/json-escape/
+			cut := fmt.Sprintf("substr(%s, 0, %d)", v.vcl, v.max)
+			return fmt.Sprintf(`if(utf8.is_valid(%s), json.escape(%s), json.escape(regsuball(%s, "[^ -~]", "?")))`, cut, cut, cut)
 		}
 		return "json.escape(" + v.vcl + ")"
 	case condition:
