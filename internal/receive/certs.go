@@ -158,3 +158,15 @@ func names(cert *x509.Certificate) []string {
 	}
 	return n
 }
+
+// certificateName is the name that tells a client certificate from others in
+// counters and the log: its first DNS name or URI, else its common name.
+func certificateName(cert *x509.Certificate) string {
+	switch {
+	case len(cert.DNSNames) > 0:
+		return cert.DNSNames[0]
+	case len(cert.URIs) > 0:
+		return cert.URIs[0].String()
+	}
+	return cert.Subject.CommonName
+}

@@ -1,6 +1,7 @@
 package receive
 
 import (
+	"container/list"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -17,9 +18,6 @@ import (
 	"edgewarden/internal/parse"
 )
 
-// How long a connection must be silent before it is closed on shutdown.
-const quiet = 250 * time.Millisecond
-
 // conn is one connection while it is served.
 type conn struct {
 	s      *Server
@@ -27,13 +25,19 @@ type conn struct {
 	net    net.Conn // what lines are read from: raw, or layers on it
 	useTLS bool
 	src    Source
-	bytes  int64 // application bytes read
-	auth   bool  // a line without token is refused
+	opened time.Time
+	auth   bool // a line without token is refused
 
-	reading atomic.Bool   // past the handshakes
-	quietAt time.Time     // while leaving: when the connection will have been silent for long enough
-	frames  []parse.Frame // of the present read
-	copies  []byte        // lines among them that are not in the read buffer
+	foreign bool          // the source is not expected
+	proven  bool          // it brought a line that was not refused
+	place   *list.Element // in Server.silent; guarded by Server.mu
+	evicted atomic.Bool   // closed in favour of another
+
+	reading atomic.Bool // past the handshakes
+	bytes   int64       // application bytes read
+	tally   tally       // of the present read
+	work    *work       // frames of the present read; nil between reads
+	exit    exit
 }
 
 func (c *conn) remote() string { return c.src.Remote.String() }
@@ -56,16 +60,33 @@ func (c *conn) serve() {
 		return
 	}
 	defer c.s.leave(source)
-	if reason, err := c.secure(); reason != "" {
-		if c.s.forced.Load() {
-			return // closed by us
-		}
-		c.s.reject(reason, c.remote(), err)
-		return
+	reason, err := c.secure()
+	if reason == "" {
+		c.identify()
+		c.reading.Store(true)
+		c.setAge()
+		reason, err = c.read()
+	} else if c.s.forced.Load() {
+		return // closed by us
 	}
-	c.reading.Store(true)
-	if reason, err := c.read(); reason != "" {
+	if c.evicted.Load() {
+		reason, err = reasonEvicted, nil
+	}
+	if reason != "" {
 		c.s.reject(reason, c.remote(), err)
+	}
+}
+
+// identify names the sender.
+func (c *conn) identify() {
+	a := c.src.Remote.Addr()
+	c.src.Sender = a.String()
+	if a.Is6() {
+		p, _ := a.Prefix(64) // it cannot fail: 64 is less than 128
+		c.src.Sender = p.String()
+	}
+	if t, ok := c.net.(*tls.Conn); ok && c.src.Verified {
+		c.src.Sender = certificateName(t.ConnectionState().PeerCertificates[0]) + "@" + c.src.Sender
 	}
 }
 
@@ -84,8 +105,12 @@ func (c *conn) open() (reason string, err error) {
 		c.net = p
 		c.src.Remote = addrPort(p.RemoteAddr())
 	}
-	if allow := c.s.o.Allow; allow != nil && !allow(c.src.Remote.Addr()) {
-		return reasonSource, nil
+	if expected := c.s.o.Expected; expected != nil && !expected(c.src.Remote.Addr()) {
+		c.foreign = true
+		c.s.m.foreign.Inc()
+		if len(c.s.o.Tokens) == 0 && c.s.o.TLS.ClientCAFile == "" {
+			return reasonSource, nil
+		}
 	}
 	return "", nil
 }
@@ -137,9 +162,9 @@ func (c *conn) read() (reason string, err error) {
 	var b []byte
 	emit := func(f parse.Frame) { c.take(f, b) }
 	r := newReader(c.net)
-	leaving := false
+	whole := true // the last read ended with a line
 	for {
-		if leaving = leaving || c.s.draining.Load() && c.leave(); leaving && !c.waitQuiet() {
+		if c.leaves() && !c.stays(whole) {
 			break
 		}
 		b, err = r.next()
@@ -149,13 +174,15 @@ func (c *conn) read() (reason string, err error) {
 				return reasonTLSOnPlain, errors.New("the first bytes are a TLS client hello")
 			}
 			c.bytes += int64(len(b))
+			c.tally.bytes = int64(len(b))
+			whole = b[len(b)-1] == '\n'
 			framer.Feed(b, emit)
 			c.deliver()
 		}
 		b = nil // it would keep the buffer from being collected while the connection is quiet
 		r.release()
-		if errors.Is(err, os.ErrDeadlineExceeded) && (!leaving || time.Now().Before(c.quietAt)) {
-			continue // woken for shutdown
+		if errors.Is(err, os.ErrDeadlineExceeded) && c.goesOn() {
+			continue
 		}
 		if err != nil {
 			break
@@ -164,86 +191,6 @@ func (c *conn) read() (reason string, err error) {
 	framer.Close(emit)
 	c.deliver()
 	return c.ending(err)
-}
-
-// take collects a frame for the handler. The framer's promise for a line ends
-// with emit; one that lies in the read buffer stays until the buffer is given
-// back, and the few that do not (put together from two reads) are copied.
-func (c *conn) take(f parse.Frame, buf []byte) {
-	if !within(f.Line, buf) {
-		at := len(c.copies)
-		c.copies = append(c.copies, f.Line...)
-		f.Line = c.copies[at:len(c.copies):len(c.copies)]
-	}
-	c.frames = append(c.frames, f)
-}
-
-// within says whether line is a part of buf that nothing but buf's capacity ends.
-func within(line, buf []byte) bool {
-	at := cap(buf) - cap(line)
-	return len(line) > 0 && at >= 0 && at < len(buf) && &buf[at] == &line[0]
-}
-
-// ending names how a connection ended, when that deserves a count of its own.
-func (c *conn) ending(err error) (string, error) {
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded), c.s.draining.Load():
-		return "", nil
-	case c.bytes == 0:
-		return reasonProbe, nil
-	case err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF): // the latter: TLS without close_notify
-		return "", nil
-	}
-	return reasonBroken, err
-}
-
-// leave tells the sender that nothing more is read here, so that it turns to
-// another receiver. Senders that do not look are given the quiet interval.
-func (c *conn) leave() bool {
-	type closer interface{ CloseWrite() error }
-	if t, ok := c.net.(closer); ok {
-		t.CloseWrite()
-	} else if t, ok := c.raw.(closer); ok {
-		t.CloseWrite()
-	}
-	return true
-}
-
-// waitQuiet arms the deadline that ends a connection fallen silent; false means stop now.
-func (c *conn) waitQuiet() bool {
-	c.quietAt = time.Now().Add(quiet)
-	c.raw.SetReadDeadline(c.quietAt)
-	return !c.s.forced.Load()
-}
-
-// deliver hands the collected frames to the handler: one call for all of a read.
-func (c *conn) deliver() {
-	if len(c.frames) == 0 {
-		return
-	}
-	now := time.Now()
-	c.s.m.receive(len(c.frames), now)
-	kept := c.frames
-	if c.auth {
-		kept = c.frames[:0]
-		for _, f := range c.frames {
-			if f.Token {
-				kept = append(kept, f)
-			}
-		}
-		if refused := len(c.frames) - len(kept); refused > 0 {
-			c.s.refuse(refused, c.remote())
-		}
-	}
-	if len(kept) > 0 {
-		c.s.o.Handler(c.src, now, kept)
-	}
-	clear(c.frames)
-	c.frames = c.frames[:0]
-	c.copies = c.copies[:0]
-	if cap(c.copies) > tlsBuffer {
-		c.copies = nil // a quiet connection holds no long line
-	}
 }
 
 // tlsHello says whether b begins a TLS handshake record (RFC 8446 section 5.1).

@@ -24,6 +24,7 @@ const (
 	reasonSource           = "source_not_allowed"
 	reasonTooMany          = "too_many_connections"
 	reasonTooManySource    = "too_many_connections_from_source"
+	reasonEvicted          = "evicted"
 	reasonAccept           = "accept"
 	reasonBroken           = "connection_broken"
 	reasonPanic            = "panic"
@@ -37,7 +38,8 @@ var advice = map[string]string{
 	reasonHandshake:        "TLS handshake refused: compare the endpoint's tls_ca_cert, tls_hostname and client certificate with this server's",
 	reasonHandshakeTimeout: "a sender did not finish the TLS handshake in time",
 	reasonProxyHeader:      "a listed proxy sent no PROXY protocol header: switch it on there, or take the proxy out of --proxy-from",
-	reasonSource:           "the source address is not allowed to connect",
+	reasonSource:           "the source is in none of --source-ranges and nothing else authenticates it; configure a token or a client CA, and the ranges only count",
+	reasonEvicted:          "--max-connections is reached: connections that brought no line are closed in favour of new ones",
 	reasonTooMany:          "raise --max-connections, or find out who holds them",
 	reasonTooManySource:    "raise --max-connections-per-source, or find out why one source opens so many",
 	reasonAccept:           "connections cannot be accepted; raise the limit of open files if that is the cause",
@@ -47,31 +49,52 @@ var advice = map[string]string{
 		"(Fastly sends none with the line format Blank)",
 }
 
-// metrics counts lines and connections. The maps hold the counts that the
-// identity is checked with; Prometheus reads the same numbers.
-type metrics struct {
-	accepted prometheus.Counter
-	rejected *prometheus.CounterVec
+// Stats is a snapshot of the line counters of this process.
+type Stats struct {
+	Received     int64            // lines read from connections, dropped ones included
+	Bytes        int64            // bytes read from connections, inside TLS
+	Cut          int64            // lines longer than the limit: their beginning was kept
+	Unterminated int64            // lines in which a connection ended
+	Foreign      int64            // lines from a source that is not expected
+	Dropped      map[string]int64 // lines not kept, by reason
+	Last         time.Time        // when the newest line was read; zero before the first
+}
 
-	mu       sync.Mutex // guards what follows
-	received int64
-	last     time.Time
-	dropped  map[string]int64
+// tally is what one read of a connection adds to Stats.
+type tally struct{ lines, bytes, cut, unterminated, foreign int64 }
+
+// metrics counts lines and connections. The counts that the identity is checked
+// with are kept once; Prometheus reads the same numbers.
+type metrics struct {
+	accepted, foreign, aged prometheus.Counter
+	rejected                *prometheus.CounterVec
+
+	mu    sync.Mutex // guards what follows
+	count Stats
 }
 
 func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: "edgewarden_ingest_" + name, Help: help})
+	}
 	m := &metrics{
-		accepted: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "edgewarden_ingest_accepted_connections_total", Help: "Connections accepted, refused ones included."}),
+		accepted: counter("accepted_connections_total", "Connections accepted, refused ones included."),
+		foreign:  counter("foreign_source_connections_total", "Connections from a source outside --source-ranges."),
+		aged:     counter("aged_connections_total", "Connections ended because they reached --max-connection-age."),
 		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgewarden_ingest_rejected_connections_total", Help: "Connections refused or ended badly, by reason."}, []string{"reason"}),
-		dropped: map[string]int64{DropAuth: 0},
+		count: Stats{Dropped: map[string]int64{DropAuth: 0}},
+	}
+	for reason := range advice {
+		if reason != DropAuth {
+			m.rejected.WithLabelValues(reason) // a rate needs the zero before the first
+		}
 	}
 	if reg == nil {
 		return m, nil
 	}
 	for _, c := range []prometheus.Collector{
-		m.accepted, m.rejected, lines{m},
+		m.accepted, m.foreign, m.aged, m.rejected, lines{m},
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "edgewarden_ingest_connections", Help: "Connections open now."},
 			func() float64 { s.mu.Lock(); defer s.mu.Unlock(); return float64(len(s.conns)) }),
 	} {
@@ -87,13 +110,17 @@ func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
 	return m, nil
 }
 
-func (m *metrics) receive(n int, now time.Time) {
+func (m *metrics) read(t tally, now time.Time) {
 	m.mu.Lock()
-	m.received += int64(n)
-	if now.After(m.last) {
-		m.last = now
+	defer m.mu.Unlock()
+	m.count.Received += t.lines
+	m.count.Bytes += t.bytes
+	m.count.Cut += t.cut
+	m.count.Unterminated += t.unterminated
+	m.count.Foreign += t.foreign
+	if t.lines > 0 && now.After(m.count.Last) {
+		m.count.Last = now
 	}
-	m.mu.Unlock()
 }
 
 func (m *metrics) drop(reason string, n int) {
@@ -101,38 +128,55 @@ func (m *metrics) drop(reason string, n int) {
 		return
 	}
 	m.mu.Lock()
-	m.dropped[reason] += int64(n)
+	m.count.Dropped[reason] += int64(n)
 	m.mu.Unlock()
 }
 
 func (m *metrics) stats() Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return Stats{Received: m.received, Dropped: maps.Clone(m.dropped), Last: m.last}
+	s := m.count
+	s.Dropped = maps.Clone(s.Dropped)
+	return s
 }
 
 // lines exports the line counters, all from one consistent snapshot.
 type lines struct{ m *metrics }
 
+func lineDesc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("edgewarden_ingest_"+name, help, labels, nil)
+}
+
 var (
-	receivedDesc = prometheus.NewDesc("edgewarden_ingest_received_lines_total", "Lines read from connections, dropped ones included.", nil, nil)
-	droppedDesc  = prometheus.NewDesc("edgewarden_ingest_dropped_lines_total", "Lines received and not kept, by reason.", []string{"reason"}, nil)
-	lastDesc     = prometheus.NewDesc("edgewarden_ingest_last_line_timestamp_seconds", "When the newest line was read; 0 before the first.", nil, nil)
+	receivedDesc     = lineDesc("received_lines_total", "Lines read from connections, dropped ones included.")
+	bytesDesc        = lineDesc("received_bytes_total", "Bytes read from connections, inside TLS.")
+	cutDesc          = lineDesc("cut_lines_total", "Lines longer than --max-line, of which the beginning was kept.")
+	unterminatedDesc = lineDesc("unterminated_lines_total", "Lines in which a connection ended; what came of them was kept.")
+	foreignDesc      = lineDesc("foreign_source_lines_total", "Lines from a source outside --source-ranges.")
+	droppedDesc      = lineDesc("dropped_lines_total", "Lines received and not kept, by reason.", "reason")
+	lastDesc         = lineDesc("last_line_timestamp_seconds", "When the newest line was read; 0 before the first.")
 )
 
 // Describe implements [prometheus.Collector].
 func (l lines) Describe(ch chan<- *prometheus.Desc) {
-	ch <- receivedDesc
-	ch <- droppedDesc
-	ch <- lastDesc
+	for _, d := range []*prometheus.Desc{receivedDesc, bytesDesc, cutDesc, unterminatedDesc, foreignDesc, droppedDesc, lastDesc} {
+		ch <- d
+	}
 }
 
 // Collect implements [prometheus.Collector].
 func (l lines) Collect(ch chan<- prometheus.Metric) {
 	s := l.m.stats()
-	ch <- prometheus.MustNewConstMetric(receivedDesc, prometheus.CounterValue, float64(s.Received))
+	counter := func(d *prometheus.Desc, n int64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+	}
+	counter(receivedDesc, s.Received)
+	counter(bytesDesc, s.Bytes)
+	counter(cutDesc, s.Cut)
+	counter(unterminatedDesc, s.Unterminated)
+	counter(foreignDesc, s.Foreign)
 	for reason, n := range s.Dropped {
-		ch <- prometheus.MustNewConstMetric(droppedDesc, prometheus.CounterValue, float64(n), reason)
+		counter(droppedDesc, n, reason)
 	}
 	var last float64
 	if !s.Last.IsZero() {
@@ -144,8 +188,9 @@ func (l lines) Collect(ch chan<- prometheus.Metric) {
 // reject counts a connection that was refused or ended badly, and says so once.
 func (s *Server) reject(reason, remote string, err error) {
 	s.m.rejected.WithLabelValues(reason).Inc()
+	s.tell(reason, remote, 0)
 	level := slog.LevelWarn
-	if reason == reasonProbe || reason == reasonBroken {
+	if reason == reasonProbe || reason == reasonBroken || reason == reasonEvicted {
 		level = slog.LevelInfo
 	}
 	s.said.once(level, "connection refused", reason, remote, err)
@@ -154,7 +199,14 @@ func (s *Server) reject(reason, remote string, err error) {
 // refuse counts lines dropped for want of authentication, and says so once.
 func (s *Server) refuse(lines int, remote string) {
 	s.m.drop(DropAuth, lines)
+	s.tell(DropAuth, remote, lines)
 	s.said.once(slog.LevelWarn, "lines dropped", DropAuth, remote, nil)
+}
+
+func (s *Server) tell(reason, remote string, lines int) {
+	if s.o.Refused != nil {
+		s.o.Refused(reason, remote, lines)
+	}
 }
 
 // sayAgain is how long a reason stays unmentioned after it was said.

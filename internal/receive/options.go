@@ -35,6 +35,11 @@ type Source struct {
 	Conn     uint64         // number of the connection in this process, from 1
 	Remote   netip.AddrPort // the sender; behind a listed proxy, the address the proxy names
 	Verified bool           // the connection presented a certificate signed by the client CA
+	// Sender groups connections that share limits: the address, an IPv6 one as its
+	// /64, after the first name of a verified client certificate and "@". Fastly
+	// presents one certificate from all its nodes, so the name alone would be all
+	// of them.
+	Sender string
 }
 
 // Listener is one address to listen on.
@@ -75,8 +80,19 @@ type Options struct {
 	// header (version 1 or 2). From them the header is required; from anyone else
 	// it is not looked for. Empty: no proxies.
 	ProxyFrom []netip.Prefix
-	// Allow says whether a source may connect; nil allows all.
-	Allow func(netip.Addr) bool
+	// Expected says whether lines are expected from a source; nil expects all. What
+	// comes from elsewhere is counted. It is refused only where neither a token nor
+	// a client CA tells who writes: a list of addresses gets old, and an old list
+	// must not silence a sender that proves who it is. It is asked once a connection.
+	Expected func(netip.Addr) bool
+	// MaxAge ends a connection that is older, for the sake of a load balancer that
+	// places new connections only; up to a tenth is taken off at random, so that
+	// they do not all come back at once. 0 means never.
+	MaxAge time.Duration
+	// Refused is told of every refusal as it is counted: of a connection (lines is
+	// 0) or of lines. It is called on the way of the lines and must be quick; nil
+	// is not called.
+	Refused func(reason, remote string, lines int)
 
 	Handler    Handler               // required
 	Logger     *slog.Logger          // nil is silent
@@ -124,7 +140,7 @@ func (o *Options) validate() error {
 	if o.HandshakeTimeout == 0 {
 		o.HandshakeTimeout = DefaultHandshakeTimeout
 	}
-	if o.MaxConns < 0 || o.MaxConnsPerSource < 0 || o.HandshakeTimeout < 0 || o.MaxLine < 0 {
+	if o.MaxConns < 0 || o.MaxConnsPerSource < 0 || o.HandshakeTimeout < 0 || o.MaxLine < 0 || o.MaxAge < 0 {
 		add("limits must not be negative")
 	}
 	return errors.Join(problems...)

@@ -8,11 +8,13 @@ import (
 )
 
 // Buffer sizes. A plain connection reads up to 256 KiB a call, which keeps the
-// cost of the call and of the handler small under load; a TLS record never
-// holds more than 16 KiB.
+// cost of the call and of the handler small under load. A TLS connection starts
+// with a small buffer of its own and gets one that holds a whole record (16 KiB)
+// when it fills the small one.
 const (
 	plainBuffer = 256 << 10
 	tlsBuffer   = 16 << 10
+	firstBuffer = 1 << 10
 )
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, plainBuffer); return &b }}
@@ -38,7 +40,7 @@ func newReader(c net.Conn) *reader {
 			return r
 		}
 	}
-	b := make([]byte, tlsBuffer)
+	b := make([]byte, firstBuffer)
 	r.buf, r.own = &b, true
 	return r
 }
@@ -46,8 +48,13 @@ func newReader(c net.Conn) *reader {
 // next returns the next bytes of the stream; they are valid until release.
 func (r *reader) next() ([]byte, error) {
 	if r.own {
-		n, err := r.net.Read(*r.buf)
-		return (*r.buf)[:n], err
+		b := *r.buf
+		n, err := r.net.Read(b)
+		if n == firstBuffer && len(b) == firstBuffer {
+			bigger := make([]byte, tlsBuffer)
+			r.buf = &bigger
+		}
+		return b[:n], err
 	}
 	r.n, r.err = 0, nil
 	if err := r.raw.Read(r.fill); err != nil {

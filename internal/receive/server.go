@@ -1,6 +1,7 @@
 package receive
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ type Server struct {
 	mu      sync.Mutex
 	conns   map[*conn]struct{}
 	sources map[string]int // open connections per source address
+	silent  list.List      // of *conn: those that have brought no line yet, oldest first
 
 	serving sync.WaitGroup // accept loops and connections
 }
@@ -132,13 +134,14 @@ const (
 // admit starts serving c, if the limits allow it.
 func (s *Server) admit(nc net.Conn, useTLS bool) {
 	s.m.accepted.Inc()
-	c := &conn{s: s, raw: nc, net: nc, useTLS: useTLS}
+	c := &conn{s: s, raw: nc, net: nc, useTLS: useTLS, opened: time.Now()}
 	c.src.Conn = s.numbers.Add(1)
 	c.src.Remote = addrPort(nc.RemoteAddr())
 	s.mu.Lock()
-	full := len(s.conns) >= s.o.MaxConns
+	full := len(s.conns) >= s.o.MaxConns && !s.evict()
 	if !full {
 		s.conns[c] = struct{}{}
+		c.place = s.silent.PushBack(c)
 		s.serving.Add(1)
 	}
 	s.mu.Unlock()
@@ -150,10 +153,38 @@ func (s *Server) admit(nc net.Conn, useTLS bool) {
 	go func() {
 		defer s.serving.Done()
 		c.serve()
+		s.heard(c)
 		s.mu.Lock()
 		delete(s.conns, c)
 		s.mu.Unlock()
 	}()
+}
+
+// evict closes the oldest connection that has brought no line yet and says
+// whether there was one. Sockets that somebody opens and holds cannot keep a
+// sender out: a new one has as long to speak as it takes to open MaxConns more.
+// mu is held.
+func (s *Server) evict() bool {
+	e := s.silent.Front()
+	if e == nil {
+		return false
+	}
+	c := s.silent.Remove(e).(*conn)
+	c.place = nil
+	c.evicted.Store(true)
+	c.raw.Close()
+	return true
+}
+
+// heard takes a connection that brought its first line, or ended, from those
+// that may be evicted.
+func (s *Server) heard(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.place != nil {
+		s.silent.Remove(c.place)
+		c.place = nil
+	}
 }
 
 // enter counts a connection for its source and says whether the limit allows it.
@@ -222,13 +253,6 @@ func (s *Server) wake() {
 			c.raw.Close()
 		}
 	}
-}
-
-// Stats is a snapshot of the line counters of this process.
-type Stats struct {
-	Received int64            // lines read from connections, dropped ones included
-	Dropped  map[string]int64 // lines not kept, by reason
-	Last     time.Time        // when the newest line was read; zero before the first
 }
 
 // Stats returns the present counters: Received is what was kept plus all of Dropped.
