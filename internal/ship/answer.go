@@ -1,6 +1,7 @@
 package ship
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,21 +19,23 @@ import (
 type sending struct {
 	*CloudLogging
 	sound bool // the API was asked and takes plain entries
+	named bool // it was asked which entries are at fault, with one that is not
 }
 
 // send writes entries with one call, or, when the API refuses them without
 // saying which, with as many as it takes to find those.
-func (c *sending) send(ctx context.Context, part []indexed) ([]Refusal, error) {
-	err := c.call(ctx, part, false)
+func (c *sending) send(ctx context.Context, p part) ([]Refusal, error) {
+	err := c.write(ctx, p)
 	if err == nil {
 		return nil, nil
 	}
-	a := readAnswer(ctx, err, len(part))
+	n := len(p.entries)
+	a := readAnswer(ctx, err, n)
 	if a.failure != nil {
 		return nil, a.failure
 	}
-	if len(a.refused) < len(part) && !a.all {
-		return pick(part, a.refused), nil
+	if len(a.refused) < n && !a.all {
+		return pick(p, a.refused), nil
 	}
 	// Everything was refused. Before lines are given up for it: is it them, or
 	// would the API refuse anything we send?
@@ -42,51 +45,78 @@ func (c *sending) send(ctx context.Context, part []indexed) ([]Refusal, error) {
 		}
 		c.sound = true
 	}
-	if !a.all {
-		return pick(part, a.refused), nil
+	switch {
+	case !a.all:
+		return pick(p, a.refused), nil
+	case n == 1:
+		return []Refusal{{Index: p.entries[0].index, Reason: a.reason}}, nil
 	}
-	if len(part) == 1 {
-		return []Refusal{{Index: part[0].index, Reason: a.reason}}, nil
+	if refused, done, err := c.name(ctx, p); done || err != nil {
+		return refused, err
 	}
-	return c.bisect(ctx, part)
-}
-
-// bisect writes both halves of entries that were refused together.
-func (c *sending) bisect(ctx context.Context, part []indexed) ([]Refusal, error) {
-	half := len(part) / 2
-	left, err := c.send(ctx, part[:half])
+	left, right := p.halves()
+	refused, err := c.send(ctx, left)
 	if err != nil {
 		return nil, err
 	}
-	right, err := c.send(ctx, part[half:])
-	return append(left, right...), err
+	more, err := c.send(ctx, right)
+	return append(refused, more...), err
 }
 
-func pick(part []indexed, refused map[int]string) []Refusal {
+// name has the API list the entries at fault when all of a part are, and halving
+// would take two calls for each. It lists none if it stores none; so the part is
+// sent once more with an entry it has taken before, which it recognises. done is
+// false if the API has taken none yet, or lists none even so.
+func (c *sending) name(ctx context.Context, p part) (refused []Refusal, done bool, err error) {
+	known := c.known.Load()
+	if known == nil || c.named {
+		return nil, false, nil
+	}
+	c.named = true
+	n := len(p.entries)
+	err = c.call(ctx, &loggingpb.WriteLogEntriesRequest{}, append(slices.Clip(p.wire()), *known...))
+	if err == nil {
+		return nil, true, nil
+	}
+	a := readAnswer(ctx, err, n+1)
+	switch _, wrong := a.refused[n]; {
+	case a.failure != nil:
+		return nil, false, a.failure
+	case a.all || wrong:
+		return nil, false, nil
+	}
+	return pick(p, a.refused), true, nil
+}
+
+func pick(p part, refused map[int]string) []Refusal {
 	var out []Refusal
 	for i, reason := range refused {
-		out = append(out, Refusal{Index: part[i].index, Reason: reason})
+		out = append(out, Refusal{Index: p.entries[i].index, Reason: reason})
 	}
 	slices.SortFunc(out, func(a, b Refusal) int { return a.Index - b.Index })
 	return out
 }
 
-// call is one WriteLogEntries. The library's own retry is off: it would hide
-// the code, and repeat an entry it cannot encode until the deadline.
-func (c *CloudLogging) call(ctx context.Context, part []indexed, dryRun bool) error {
-	entries := make([]*loggingpb.LogEntry, len(part))
-	for i := range part {
-		entries[i] = part[i].entry
+// write stores the entries of a part with one call.
+func (c *CloudLogging) write(ctx context.Context, p part) error {
+	err := c.call(ctx, &loggingpb.WriteLogEntriesRequest{}, p.wire())
+	if err == nil {
+		first := p.entries[0]
+		known := bytes.Clone(p.bytes[first.from:first.to])
+		c.known.Store(&known)
 	}
+	return err
+}
+
+// call is one WriteLogEntries, of the encoded entries. The library's own retry
+// is off: it would hide the code.
+func (c *CloudLogging) call(ctx context.Context, req *loggingpb.WriteLogEntriesRequest, entries []byte) error {
+	req.LogName, req.Resource, req.PartialSuccess = c.log, c.o.Resource, true
+	c.codec.attach(req, entries)
+	defer c.codec.detach(req)
 	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
-	_, err := c.client.WriteLogEntries(ctx, &loggingpb.WriteLogEntriesRequest{
-		LogName:        c.log,
-		Resource:       c.o.Resource,
-		Entries:        entries,
-		PartialSuccess: true,
-		DryRun:         dryRun,
-	}, gax.WithRetry(nil))
+	_, err := c.client.WriteLogEntries(ctx, req, gax.WithRetry(nil))
 	return err
 }
 
@@ -94,11 +124,11 @@ func (c *CloudLogging) call(ctx context.Context, part []indexed, dryRun bool) er
 // without storing it. If it refuses that too, the log name, the resource or
 // our clock is at fault, and no line must be given up for it.
 func (c *CloudLogging) probe(ctx context.Context) error {
-	err := c.call(ctx, []indexed{{entry: &loggingpb.LogEntry{
+	err := c.call(ctx, &loggingpb.WriteLogEntriesRequest{DryRun: true, Entries: []*loggingpb.LogEntry{{
 		InsertId:  "probe",
 		Timestamp: timestamppb.New(c.o.Now()),
 		Payload:   &loggingpb.LogEntry_TextPayload{TextPayload: "probe"},
-	}}}, true)
+	}}}, nil)
 	if err == nil {
 		return nil
 	}

@@ -8,10 +8,11 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	logging "cloud.google.com/go/logging/apiv2"
-	"cloud.google.com/go/logging/apiv2/loggingpb"
 	"google.golang.org/api/option"
 	"google.golang.org/genproto/googleapis/api/monitoredres"
 	"google.golang.org/grpc"
@@ -127,13 +128,24 @@ func readPool(path string) (*x509.CertPool, error) {
 
 // CloudLogging is Cloud Logging as a [Sink]. It writes with the low-level
 // client, one call at a time for each Write, and leaves every retry to the
-// [Shipper], which knows what is at stake.
+// [Shipper], which knows what is at stake. Entries never exist as Go values:
+// the encoder makes their bytes, and the codec puts them on the connection.
 type CloudLogging struct {
-	o       CloudLoggingOptions
-	client  *logging.Client
-	log     string
-	builder entryBuilder
+	o      CloudLoggingOptions
+	client *logging.Client
+	codec  *codec
+	log    string
+
+	heartbeatLog string
+	packers      sync.Pool // of *packer: as many as there are writes at a time
+
+	// known is the bytes of an entry that the API took; see [sending.name].
+	known atomic.Pointer[[]byte]
 }
+
+// connections is how many there are to the API. Two, because one of them is
+// bounded by what HTTP/2 lets be under way on it.
+const connections = 2
 
 // NewCloudLogging returns the sink. It does not connect: an endpoint that does
 // not answer shows at the first Write. ctx is used for the credentials.
@@ -145,66 +157,64 @@ func NewCloudLogging(ctx context.Context, o CloudLoggingOptions) (*CloudLogging,
 	if err != nil {
 		return nil, fmt.Errorf("set up Cloud Logging: %w", err)
 	}
+	codec := newCodec()
+	opts = append(opts, option.WithGRPCConnectionPool(connections),
+		option.WithGRPCDialOption(grpc.WithDefaultCallOptions(grpc.ForceCodecV2(codec))))
 	client, err := logging.NewClient(ctx, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("set up Cloud Logging: %w", err)
 	}
 	return &CloudLogging{
-		o:      o,
-		client: client,
-		log:    logName(o.Project, o.LogID),
-		builder: entryBuilder{
-			heartbeatLog: logName(o.Project, o.LogID+HeartbeatSuffix),
-			retention:    o.Retention,
-		},
+		o:            o,
+		client:       client,
+		codec:        codec,
+		log:          logName(o.Project, o.LogID),
+		heartbeatLog: logName(o.Project, o.LogID+HeartbeatSuffix),
 	}, nil
 }
 
 // Name returns "cloudlogging".
 func (*CloudLogging) Name() string { return CloudLoggingName }
 
-// Close ends the connection.
+// Close ends the connections.
 func (c *CloudLogging) Close() error { return c.client.Close() }
 
 // Write stores the batch in as many requests as its bytes need. Entries the
 // API will never take are returned as refused.
 func (c *CloudLogging) Write(ctx context.Context, b *Batch) ([]Refusal, error) {
+	p := c.packer()
+	defer c.packers.Put(p)
 	now := c.o.Now()
 	to := sending{CloudLogging: c}
 	var refused []Refusal
-	var part []indexed
-	var bytes int
 	flush := func() error {
-		r, err := to.send(ctx, part)
+		r, err := to.send(ctx, p.part)
 		refused = append(refused, r...)
-		part, bytes = part[:0], 0
+		p.sent(err == nil && len(r) == 0)
 		return err
 	}
 	for i := range b.Records {
-		e, size := c.builder.entry(&b.Records[i], now)
-		size += entryOverhead
-		if len(part) > 0 && bytes+size > maxRequestBytes {
-			if err := flush(); err != nil {
-				return nil, err
-			}
+		if p.add(i, &b.Records[i], now) {
+			continue
 		}
-		part = append(part, indexed{i, e})
-		bytes += size
-	}
-	if len(part) > 0 {
 		if err := flush(); err != nil {
 			return nil, err
 		}
+		p.add(i, &b.Records[i], now)
+	}
+	if len(p.part.entries) == 0 {
+		return refused, nil
+	}
+	if err := flush(); err != nil {
+		return nil, err
 	}
 	return refused, nil
 }
 
-// entryOverhead is what an entry costs in a request besides itself: a tag and
-// a length.
-const entryOverhead = 6
-
-// indexed is an entry and its record's place in the batch.
-type indexed struct {
-	index int
-	entry *loggingpb.LogEntry
+// packer returns an empty packer.
+func (c *CloudLogging) packer() *packer {
+	if p, ok := c.packers.Get().(*packer); ok {
+		return p
+	}
+	return &packer{encoder: encoder{heartbeatLog: c.heartbeatLog, retention: c.o.Retention}}
 }
