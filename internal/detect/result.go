@@ -78,7 +78,6 @@ type Health struct {
 	Rows         int64     // request rows of the service in the longest window
 	Newest       time.Time // newest row before To that is neither Shield nor ReceivedTime; zero when there is none
 	BytesScanned int64     // 0 when the engine does not say
-	Trusted      int64     // rows that count as trusted: neither Shield nor ReceivedTime, and trusted by themselves or by Query
 	NoAddress    int64     // request rows without a client address
 	NoFirstHop   int64     // rows whose line did not say first_hop
 	Shield       int64     // rows from shields, which are never counted
@@ -88,6 +87,15 @@ type Health struct {
 	OKAddresses  int64     // distinct client_key among them
 	Loss         float64   // share of lines lost according to heartbeats, 0..1
 	LossKnown    bool
+
+	// The same of the rows a stranger cannot send, so that nobody can hide stale
+	// data behind fresh junk, or break the address column from outside. Trusted
+	// rows are neither Shield nor ReceivedTime, and are trusted by themselves or by
+	// Query; one of an authenticated sender without an address is among them,
+	// since there is nothing to forge. They say what a guard needs to know.
+	Trusted          int64
+	TrustedNewest    time.Time // before To; zero when there is none
+	TrustedNoAddress int64
 }
 
 // After is the answer to one Present.

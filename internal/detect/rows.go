@@ -28,6 +28,7 @@ type Row struct {
 
 	HealthRows, HealthNewestUs, HealthTrusted, HealthNoAddress, HealthNoFirstHop   int64
 	HealthShield, HealthReceived, HealthAhead, HealthOKRequests, HealthOKAddresses int64
+	HealthTrustedNewestUs, HealthTrustedNoAddress                                  int64
 }
 
 // column names a column of a detect statement and the member of Row it goes to.
@@ -67,6 +68,8 @@ var detectColumns = []column{
 	{"h_ahead", func(r *Row) any { return &r.HealthAhead }},
 	{"h_ok_requests", func(r *Row) any { return &r.HealthOKRequests }},
 	{"h_ok_addresses", func(r *Row) any { return &r.HealthOKAddresses }},
+	{"h_trusted_newest_us", func(r *Row) any { return &r.HealthTrustedNewestUs }},
+	{"h_trusted_no_address", func(r *Row) any { return &r.HealthTrustedNoAddress }},
 }
 
 // Columns are the names of a detect statement's columns, in order.
@@ -137,7 +140,8 @@ func (r Row) offender(rule Rule) Offender {
 func (r Row) health() Health {
 	return Health{Rows: r.HealthRows, Newest: fromMicros(r.HealthNewestUs), Trusted: r.HealthTrusted,
 		NoAddress: r.HealthNoAddress, NoFirstHop: r.HealthNoFirstHop, Shield: r.HealthShield,
-		ReceivedTime: r.HealthReceived, Ahead: r.HealthAhead, OKRequests: r.HealthOKRequests, OKAddresses: r.HealthOKAddresses}
+		ReceivedTime: r.HealthReceived, Ahead: r.HealthAhead, OKRequests: r.HealthOKRequests, OKAddresses: r.HealthOKAddresses,
+		TrustedNewest: fromMicros(r.HealthTrustedNewestUs), TrustedNoAddress: r.HealthTrustedNoAddress}
 }
 
 func fromMicros(us int64) time.Time {

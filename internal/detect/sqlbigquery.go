@@ -60,7 +60,9 @@ func (s *scan) chainHealthFlags() string {
 	for _, h := range s.healthTests() {
 		parts = append(parts, fmt.Sprintf("CASE WHEN r.id < 0 AND %s THEN 1 ELSE 0 END AS %s", h.test, h.name))
 	}
-	parts = append(parts, fmt.Sprintf("CASE WHEN r.id < 0 AND base AND us < %s THEN us ELSE 0 END AS h_newest_us", s.named("to_us", s.q.To.UnixMicro())))
+	for _, n := range s.newestTests() {
+		parts = append(parts, fmt.Sprintf("CASE WHEN r.id < 0 AND %s THEN us ELSE 0 END AS %s", n.test, n.name))
+	}
 	return strings.Join(parts, ",\n  ")
 }
 
@@ -70,7 +72,10 @@ func (s *scan) healthSums() string {
 	for _, h := range s.healthTests() {
 		parts = append(parts, fmt.Sprintf("SUM(%s) AS %s", h.name, h.name))
 	}
-	return strings.Join(append(parts, "MAX(h_newest_us) AS h_newest_us"), ", ")
+	for _, n := range s.newestTests() {
+		parts = append(parts, fmt.Sprintf("MAX(%s) AS %s", n.name, n.name))
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (s *scan) chainParts(from string, present bool) cte {

@@ -24,20 +24,26 @@ func (s *Set) DetectSQL(d Dialect, src Source, q Query) (Statement, error) {
 	return Statement{SQL: with(steps, last), Params: sc.params}, nil
 }
 
+// trusted is the condition of a row that counts as trusted in the health of the
+// data. Without an address a row has no source of one; from an authenticated
+// sender it shows a broken column all the same.
+var trusted = fmt.Sprintf("base AND (trust = 0 OR trust = %d AND %s = '')", trustForgeable, f(record.ClientKey))
+
 // healthTests are the conditions of a row of src for each count of the health
 // row. Rows at or after To count as Ahead only.
 func (s *scan) healthTests() []struct{ name, test string } {
 	in := "us < " + s.named("to_us", s.q.To.UnixMicro())
 	ahead := "FALSE"
 	if s.q.Until().After(s.q.To) {
-		ahead = "base AND trust = 0 AND us >= " + s.named("to_us", s.q.To.UnixMicro()) +
+		ahead = trusted + " AND us >= " + s.named("to_us", s.q.To.UnixMicro()) +
 			" AND us > " + s.named("ahead_us", s.q.Now.Add(aheadTolerance).UnixMicro())
 	}
 	return []struct{ name, test string }{
 		{"h_rows", in},
-		{"h_trusted", in + " AND base AND trust = 0"},
+		{"h_trusted", in + " AND " + trusted},
 		{"h_no_address", in + " AND f_client_key = ''"},
 		{"h_no_first_hop", in + " AND hop_unsaid"},
+		{"h_trusted_no_address", in + " AND " + trusted + " AND f_client_key = ''"},
 		{"h_shield", in + " AND shield"},
 		{"h_received", in + " AND received"},
 		{"h_ahead", ahead},
@@ -45,8 +51,11 @@ func (s *scan) healthTests() []struct{ name, test string } {
 	}
 }
 
-func (s *scan) healthNewest() string {
-	return "MAX(CASE WHEN base AND us < " + s.named("to_us", s.q.To.UnixMicro()) + " THEN us END)"
+// newestTests are the conditions of a row of src whose time a newest row is
+// looked for among.
+func (s *scan) newestTests() []struct{ name, test string } {
+	in := " AND us < " + s.named("to_us", s.q.To.UnixMicro())
+	return []struct{ name, test string }{{"h_newest_us", "base" + in}, {"h_trusted_newest_us", trusted + in}}
 }
 
 // countIf counts the rows for which the condition holds.

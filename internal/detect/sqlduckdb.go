@@ -93,7 +93,10 @@ func (s *scan) perGroup(one func(grp int, key, bits string) string) string {
 }
 
 func (s *scan) healthColumns() map[string]string {
-	given := map[string]string{"rule": "-1", "h_newest_us": "COALESCE(" + s.healthNewest() + ", 0)"}
+	given := map[string]string{"rule": "-1"}
+	for _, n := range s.newestTests() {
+		given[n.name] = "COALESCE(MAX(CASE WHEN " + n.test + " THEN us END), 0)"
+	}
 	for _, h := range s.healthTests() {
 		given[h.name] = countIf(h.test)
 		if h.name == "h_ok_requests" {

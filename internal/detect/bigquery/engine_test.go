@@ -27,7 +27,7 @@ func answers() map[string]bqtest.Answer {
 	seen := now.Add(-3 * time.Minute).UnixMicro()
 	return map[string]bqtest.Answer{
 		"detect": bqtest.DetectAnswer(
-			detect.Row{Rule: -1, HealthRows: 5000, HealthNewestUs: seen, HealthTrusted: 4990, HealthNoAddress: 1, HealthNoFirstHop: 2,
+			detect.Row{Rule: -1, HealthRows: 5000, HealthNewestUs: seen, HealthTrusted: 4990, HealthTrustedNewestUs: seen - 1, HealthTrustedNoAddress: 1, HealthNoAddress: 1, HealthNoFirstHop: 2,
 				HealthShield: 3, HealthReceived: 4, HealthAhead: 5, HealthOKRequests: 3000, HealthOKAddresses: 700},
 			detect.Row{Rule: 0, Key: "203.0.113.9", Met: 1, Requests: 1500, Peak: 400, OK: 1400, Errors: 100, DistinctPaths: 3, Share: 0.3,
 				Score: 9.25, Addresses: 1, OKAddresses: 1, JA4s: 2, FirstUs: seen - 6e8, LastUs: seen, Population: 700,
@@ -81,7 +81,7 @@ func TestTheAnswerIsReadInFull(t *testing.T) {
 			{Key: "2001:db8:1::/56", Group: detect.ByPrefix, Rule: "login", Trust: detect.Trust{Forgeable: true}, Measures: detect.Measures{Requests: 80}},
 		},
 		After: []detect.After{{Present: q.Present[0], Requests: 90, Refused: 80, Passed: 10, LastSeen: seen}},
-		Health: detect.Health{Rows: 5000, Newest: seen, BytesScanned: 123456, Trusted: 4990, NoAddress: 1, NoFirstHop: 2, Shield: 3,
+		Health: detect.Health{Rows: 5000, Newest: seen, BytesScanned: 123456, Trusted: 4990, TrustedNewest: seen.Add(-time.Microsecond), TrustedNoAddress: 1, NoAddress: 1, NoFirstHop: 2, Shield: 3,
 			ReceivedTime: 4, Ahead: 5, OKRequests: 3000, OKAddresses: 700},
 		Population: map[string]int64{"flood": 700, "login": 42},
 		SQL:        s.Queries()[0].Text,

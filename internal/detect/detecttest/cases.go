@@ -64,6 +64,7 @@ func Cases() []Case {
 		{"a key all of whose rows were refused is in no population", refused(), query(MustCompile(detect.Rule{Name: "flood", When: "requests >= 1"}), func(q *detect.Query) {
 			q.Present = []detect.Present{{Key: "203.0.113.1", Rule: "flood", From: T.Add(-5 * time.Minute)}}
 		})},
+		{"strangers neither hide stale trusted data nor break the address column", junk(), query(MustCompile(detect.Rule{Name: "flood", When: "requests >= 2"}))},
 		{"sixty-three rules fill the mask", Traffic(3, 200), query(manyRules())},
 	}
 }
@@ -166,6 +167,27 @@ func populations() []record.Record {
 	add("/odd", 1, 2, 2, 5, 60)
 	add("/equal", 3, 3, 3, 3)
 	add("/one", 9)
+	return recs
+}
+
+// junk are a few old rows of our own sender, one of them without an address,
+// under fresh rows of everybody else, most of them without an address.
+func junk() []record.Record {
+	var recs []record.Record
+	add := func(ago time.Duration, ip string, edit func(*record.Record)) {
+		recs = append(recs, Request(T.Add(-ago), ip, "/x", 200, edit))
+	}
+	for i := range 3 {
+		add(13*time.Minute+time.Duration(i)*time.Second, "203.0.113.1", func(*record.Record) {})
+	}
+	add(12*time.Minute, "", func(r *record.Record) { r.AddressSource = "" })
+	add(11*time.Minute, "203.0.113.2", func(r *record.Record) { r.SetBool(record.FirstHop, false) }) // a shield
+	for i := range 8 {
+		sender := []string{record.SenderNone, record.SenderImport}[i%2]
+		add(time.Duration(i)*time.Second, "", func(r *record.Record) { r.Sender, r.AddressSource = sender, "" })
+		add(time.Duration(i)*time.Second, "203.0.113.3", func(r *record.Record) { r.Sender = sender })
+		add(time.Duration(i)*time.Second, "203.0.113.4", func(r *record.Record) { r.AddressSource = record.AddressHeader })
+	}
 	return recs
 }
 

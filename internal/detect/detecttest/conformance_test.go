@@ -2,6 +2,7 @@ package detecttest_test
 
 import (
 	"testing"
+	"time"
 
 	"edgewarden/internal/detect/detecttest"
 )
@@ -25,7 +26,7 @@ func TestTheCasesHaveSomethingToFind(t *testing.T) {
 		t.Errorf("offenders by trust: %v", trusts)
 	}
 	h := res.Health
-	for name, n := range map[string]int64{"rows": h.Rows, "trusted": h.Trusted, "no address": h.NoAddress, "no first hop": h.NoFirstHop, "shield": h.Shield,
+	for name, n := range map[string]int64{"rows": h.Rows, "trusted": h.Trusted, "trusted without address": h.TrustedNoAddress, "no address": h.NoAddress, "no first hop": h.NoFirstHop, "shield": h.Shield,
 		"received": h.ReceivedTime, "ahead": h.Ahead, "ok": h.OKRequests, "ok addresses": h.OKAddresses} {
 		if n == 0 {
 			t.Errorf("no row counts as %s", name)
@@ -40,6 +41,23 @@ func TestTheCasesHaveSomethingToFind(t *testing.T) {
 			t.Errorf("%s has no offenders", c.Name)
 		}
 	}
+}
+
+func TestStrangersSteerNoTrustedNumber(t *testing.T) {
+	for _, c := range detecttest.Cases() {
+		if c.Name != "strangers neither hide stale trusted data nor break the address column" {
+			continue
+		}
+		h := detecttest.Reference(c.Query, c.Records).Health
+		if h.Trusted != 4 || h.TrustedNoAddress != 1 || !h.TrustedNewest.Equal(detecttest.T.Add(-12*time.Minute)) {
+			t.Errorf("trusted: %d rows, %d without address, newest %s", h.Trusted, h.TrustedNoAddress, h.TrustedNewest)
+		}
+		if h.Rows != 26 || h.NoAddress != 8 || !h.Newest.Equal(detecttest.T.Add(-time.Second)) {
+			t.Errorf("all: %d rows, %d without address, newest %s", h.Rows, h.NoAddress, h.Newest)
+		}
+		return
+	}
+	t.Fatal("the case is gone")
 }
 
 func TestPresentKeysOfTheCasesHaveRequestsRefusedAndPassed(t *testing.T) {

@@ -119,6 +119,7 @@ func strange(r *record.Record, rng *rand.Rand) {
 		r.SetInt(record.Status, 403)
 	case 10:
 		SetAddress(r, "")
+		r.AddressSource = "" // as parse leaves it
 		absent(record.ClientASN)
 	case 11:
 		absent(record.Status)

@@ -235,7 +235,9 @@ func health(q detect.Query, rows []row) (h detect.Health) {
 		}
 	}
 	for _, r := range rows {
-		trusted := r.base && r.trust == detect.Trust{}
+		// A row of an authenticated sender is trusted without an address too: there
+		// is none to forge.
+		trusted := r.base && !r.trust.Unauthenticated && (!r.trust.Forgeable || r.ClientKey == "")
 		if !r.Timestamp.Before(q.To) {
 			near := q.Now.Sub(q.To).Abs() <= time.Hour
 			add(&h.Ahead, near && trusted && r.Timestamp.Sub(q.Now) > 2*time.Minute && r.Timestamp.Sub(q.Now) < 25*time.Hour)
@@ -250,7 +252,11 @@ func health(q detect.Query, rows []row) (h detect.Health) {
 		if r.base && r.Timestamp.After(h.Newest) {
 			h.Newest = r.Timestamp
 		}
-		if trusted && !r.refused && status(r.Record) >= 1 && status(r.Record) < 400 {
+		add(&h.TrustedNoAddress, trusted && r.ClientKey == "")
+		if trusted && r.Timestamp.After(h.TrustedNewest) {
+			h.TrustedNewest = r.Timestamp
+		}
+		if r.base && r.trust == (detect.Trust{}) && !r.refused && status(r.Record) >= 1 && status(r.Record) < 400 {
 			h.OKRequests++
 			if r.ClientKey != "" {
 				okAddresses[r.ClientKey] = true

@@ -67,14 +67,16 @@ hits AS (
     CASE WHEN r.id < 0 THEN '' ELSE f_ja4 END AS ja4,
     f_status, f_blocked,
     CASE WHEN r.id < 0 AND us < @to_us THEN 1 ELSE 0 END AS h_rows,
-    CASE WHEN r.id < 0 AND us < @to_us AND base AND trust = 0 THEN 1 ELSE 0 END AS h_trusted,
+    CASE WHEN r.id < 0 AND us < @to_us AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') THEN 1 ELSE 0 END AS h_trusted,
     CASE WHEN r.id < 0 AND us < @to_us AND f_client_key = '' THEN 1 ELSE 0 END AS h_no_address,
     CASE WHEN r.id < 0 AND us < @to_us AND hop_unsaid THEN 1 ELSE 0 END AS h_no_first_hop,
+    CASE WHEN r.id < 0 AND us < @to_us AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND f_client_key = '' THEN 1 ELSE 0 END AS h_trusted_no_address,
     CASE WHEN r.id < 0 AND us < @to_us AND shield THEN 1 ELSE 0 END AS h_shield,
     CASE WHEN r.id < 0 AND us < @to_us AND received THEN 1 ELSE 0 END AS h_received,
-    CASE WHEN r.id < 0 AND base AND trust = 0 AND us >= @to_us AND us > @ahead_us THEN 1 ELSE 0 END AS h_ahead,
+    CASE WHEN r.id < 0 AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND us >= @to_us AND us > @ahead_us THEN 1 ELSE 0 END AS h_ahead,
     CASE WHEN r.id < 0 AND us < @to_us AND base AND trust = 0 AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN 1 ELSE 0 END AS h_ok_requests,
-    CASE WHEN r.id < 0 AND base AND us < @to_us THEN us ELSE 0 END AS h_newest_us
+    CASE WHEN r.id < 0 AND base AND us < @to_us THEN us ELSE 0 END AS h_newest_us,
+    CASE WHEN r.id < 0 AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND us < @to_us THEN us ELSE 0 END AS h_trusted_newest_us
   FROM src CROSS JOIN UNNEST([
       STRUCT(0 AS id, 0 AS bit, 0 AS grp),
       STRUCT(1 AS id, 1 AS bit, 0 AS grp),
@@ -102,7 +104,7 @@ parts AS (
     COUNT(CASE WHEN rule >= 0 AND NOT f_blocked THEN 1 END) AS n, COUNT(CASE WHEN rule >= 0 AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN 1 END) AS n_ok, COUNT(CASE WHEN rule >= 0 AND NOT f_blocked AND f_status >= 400 THEN 1 END) AS n_errors,
     MIN(CASE WHEN rule >= 0 AND NOT f_blocked THEN us END) AS first_us, MAX(CASE WHEN rule >= 0 AND NOT f_blocked THEN us END) AS last_us,
     COUNT(CASE WHEN trust = 0 AND us >= from_us THEN 1 END) AS after_n, COUNT(CASE WHEN trust = 0 AND us >= from_us AND f_blocked THEN 1 END) AS after_refused, MAX(CASE WHEN trust = 0 AND us >= from_us THEN us ELSE 0 END) AS after_last_us,
-    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us
+    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us
   FROM watched
   GROUP BY rule, trust, k, minute, path, address, ja4
 ),
@@ -118,7 +120,7 @@ per_key AS (
     COUNT(DISTINCT CASE WHEN n > 0 THEN NULLIF(ja4, '') END) AS ja4s,
     COALESCE(MIN(first_us), 0) AS first_us, COALESCE(MAX(last_us), 0) AS last_us,
     SUM(after_n) AS after_n, SUM(after_refused) AS after_refused, MAX(after_last_us) AS after_last_us,
-    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us
+    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us
   FROM minutes
   GROUP BY rule, trust, k
 ),
@@ -140,7 +142,7 @@ tally AS (
     ELSE FALSE END)
       THEN STRUCT(k AS k, peak AS peak, ok AS ok, errors AS errors, distinct_paths AS distinct_paths, addresses AS addresses, ok_addresses AS ok_addresses, ja4s AS ja4s, first_us AS first_us, last_us AS last_us, after_n AS after_n, after_refused AS after_refused, after_last_us AS after_last_us) END IGNORE NULLS) AS riders,
     COUNT(CASE WHEN h_ok_requests > 0 AND k <> '' THEN 1 END) AS h_ok_addresses,
-    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us
+    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us
   FROM per_key
   GROUP BY rule, trust, requests
 ),
@@ -197,6 +199,8 @@ unpacked AS (
     t.h_ahead AS h_ahead,
     t.h_ok_requests AS h_ok_requests,
     t.h_ok_addresses AS h_ok_addresses,
+    t.h_trusted_newest_us AS h_trusted_newest_us,
+    t.h_trusted_no_address AS h_trusted_no_address,
     m.k AS k,
     m.peak AS peak,
     m.ok AS ok,
@@ -231,7 +235,7 @@ judged AS (
     THEN 1 ELSE 0 END AS met
   FROM unpacked
 )
-SELECT rule, trust, k, met, requests, peak, ok, errors, distinct_paths, addresses, ok_addresses, ja4s, share, score, first_us, last_us, population, after_n, after_refused, after_last_us, h_rows, h_newest_us, h_trusted, h_no_address, h_no_first_hop, h_shield, h_received, h_ahead, h_ok_requests, h_ok_addresses
+SELECT rule, trust, k, met, requests, peak, ok, errors, distinct_paths, addresses, ok_addresses, ja4s, share, score, first_us, last_us, population, after_n, after_refused, after_last_us, h_rows, h_newest_us, h_trusted, h_no_address, h_no_first_hop, h_shield, h_received, h_ahead, h_ok_requests, h_ok_addresses, h_trusted_newest_us, h_trusted_no_address
 FROM judged
 WHERE met = 1 OR after_n > 0 OR tells
 ORDER BY rule, trust, requests DESC, k
