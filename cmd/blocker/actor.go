@@ -1,6 +1,9 @@
 package main
 
-import "os"
+import (
+	"os"
+	"os/user"
+)
 
 // actor is who acts, for the ledger: --actor, else the pod, else the user.
 func (p *program) actor() string {
@@ -11,6 +14,9 @@ func (p *program) actor() string {
 		if v := p.getenv(name); v != "" {
 			return v
 		}
+	}
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
 	}
 	return "unknown"
 }

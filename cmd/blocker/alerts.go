@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
 	"time"
 
 	"edgewarden/internal/acl"
@@ -9,24 +12,69 @@ import (
 	"edgewarden/internal/policy"
 )
 
-// alerts says what shows that blocking does not work although every call succeeded.
-func alerts(s *acl.Snapshot, found detect.Result, actions map[string]policy.Action, now time.Time) []string {
+// edgeAlerts says what shows, at the edge itself, that blocking does not work although every call succeeded.
+func edgeAlerts(s *acl.Snapshot, now time.Time) []string {
 	var out []string
 	for _, l := range s.Blocks {
 		if l.ID != "" && !l.Referenced {
 			out = append(out, fmt.Sprintf("ACL %s is not referenced by the active version %d: its entries block nothing", l.Name, s.Version))
 		}
 	}
-	if s.ControlID != "" && s.Stopped == "" && !s.EnforceUntil.IsZero() && s.EnforceUntil.Before(now) {
-		out = append(out, fmt.Sprintf("the lease ended at %s: the edge has not enforced since", s.EnforceUntil.UTC().Format(time.RFC3339)))
+	for _, e := range s.Exempt.Entries {
+		if wide(e.Prefix) {
+			out = append(out, fmt.Sprintf("%s in ACL %s exempts a great part of the internet: blocks in it do not act", e.Prefix, s.Exempt.Name))
+		}
 	}
+	switch {
+	case s.ControlID == "":
+	case s.Stopped != "":
+		out = append(out, "stopped by "+stoppedBy(s.Stopped)+": the edge enforces nothing until blocker start --reason …")
+	case s.EnforceUntil.IsZero():
+		out = append(out, "no lease yet: the edge enforces nothing until a run has succeeded")
+	case s.EnforceUntil.Before(now):
+		out = append(out, fmt.Sprintf("the lease ended at %s: the edge has not enforced since; the next successful run moves it", s.EnforceUntil.UTC().Format(time.RFC3339)))
+	}
+	return out
+}
+
+// leakAlerts names blocked addresses whose requests still pass.
+func leakAlerts(s *acl.Snapshot, found detect.Result, actions map[string]policy.Action, now time.Time) []string {
 	if s.EnforceUntil.Before(now) || s.Stopped != "" {
-		return out // nothing is enforced, so nothing can leak
+		return nil // nothing is enforced, so nothing can leak
 	}
+	var out []string
 	for _, a := range found.After {
 		if a.Passed > 0 && actions[a.Rule].Enforce {
 			out = append(out, fmt.Sprintf("%s is blocked (rule %s) but %d requests passed since %s", a.Key, a.Rule, a.Passed, a.From.UTC().Format(time.RFC3339)))
 		}
 	}
 	return out
+}
+
+// dataAlerts says that a store without rows is no quiet night.
+func dataAlerts(service string, h detect.Health, window time.Duration, to time.Time) []string {
+	if h.Rows == 0 {
+		return []string{fmt.Sprintf("no rows%s in the last %s: is ingest running, and is the service id right?", ofService(service), window)}
+	}
+	if h.Trusted == 0 {
+		return []string{fmt.Sprintf("none of %d rows is trusted, so nobody can be blocked: lines need a token or client certificate, and our log format", h.Rows)}
+	}
+	if age := to.Sub(h.Newest); !h.Newest.IsZero() && age > 10*time.Minute {
+		return []string{fmt.Sprintf("the newest row%s is %s old: is ingest shipping?", ofService(service), age.Round(time.Second))}
+	}
+	return nil
+}
+
+// wide reports whether a prefix is wider than anything a person would exempt.
+func wide(p netip.Prefix) bool {
+	return p.IsValid() && (p.Addr().Is4() && p.Bits() < 16 || p.Addr().Is6() && p.Bits() < 32)
+}
+
+// stoppedBy makes "<unix> <actor>" readable.
+func stoppedBy(item string) string {
+	at, who, ok := strings.Cut(item, " ")
+	if unix, err := strconv.ParseInt(at, 10, 64); ok && err == nil {
+		return who + " at " + time.Unix(unix, 0).UTC().Format(time.RFC3339)
+	}
+	return item
 }

@@ -69,7 +69,7 @@ func (c *cycle) summary(sr *serviceReport, runErr error) ledger.Summary {
 	create, update, remove := tally(sr.Plan.Changes)
 	sum := ledger.Summary{
 		Time: c.now, Outcome: ledger.Success, Service: sr.Service.ID, Window: sr.Window, Newest: h.Newest,
-		Rows: h.Rows, OKRequests: h.OKRequests, OKAddresses: h.OKAddresses, BytesScanned: h.BytesScanned,
+		Rows: h.Rows, Trusted: h.Trusted, OKRequests: h.OKRequests, OKAddresses: h.OKAddresses, BytesScanned: h.BytesScanned,
 		Offenders: int64(len(sr.Found.Offenders)), Blocks: int64(create), Extends: int64(update), Releases: int64(remove),
 		Refusals: int64(len(sr.Plan.Refusals)), Ours: int64(len(sr.Snapshot.Present())),
 		Extra: map[string]string{"guard": sr.Plan.Verdict.Verdict},

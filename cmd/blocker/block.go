@@ -14,6 +14,9 @@ import (
 // ruleManual is the rule named in entries made by hand.
 const ruleManual = "manual"
 
+// blockMax is the longest block a person can set. What shall last longer belongs into an ACL of its own, or into VCL.
+const blockMax = 30 * 24 * time.Hour
+
 // exemptMax is the longest exemption unblock gives.
 const exemptMax = 7 * 24 * time.Hour
 
@@ -23,8 +26,8 @@ func (p *program) block(ctx context.Context, cmd blockCmd) (int, error) {
 	if err != nil {
 		return exitUsage, err
 	}
-	if cmd.For <= 0 {
-		return exitUsage, usagef("--for %s: want a duration above zero, such as 1h", cmd.For)
+	if cmd.For <= 0 || cmd.For > blockMax {
+		return exitUsage, usagef("--for %s: want a duration above zero, such as 1h, and at most %s", cmd.For, blockMax)
 	}
 	wanted := map[netip.Prefix]bool{}
 	in := policy.Input{Actions: map[string]policy.Action{ruleManual: {Block: cmd.For, Enforce: true, CountsOnly: true, Floor: 1}}}
@@ -43,6 +46,10 @@ func (p *program) block(ctx context.Context, cmd blockCmd) (int, error) {
 		var ds []policy.Decision
 		for _, d := range policy.Decide(in) { // what the policy says of other entries is a run's business
 			if wanted[d.Prefix] && (d.Verb == policy.VerbBlock || d.Verb == policy.VerbRefuse || d.Verb == policy.VerbKeep || d.Verb == policy.VerbExtend) {
+				if d.Verb != policy.VerbRefuse {
+					d.Reason = "by hand: " + cmd.Reason
+				}
+				d.Offender = nil // nothing was measured
 				ds = append(ds, d)
 			}
 		}
@@ -58,6 +65,11 @@ func (p *program) unblock(ctx context.Context, cmd unblockCmd) (int, error) {
 	}
 	if cmd.Exempt <= 0 || cmd.Exempt > exemptMax {
 		return exitUsage, usagef("--exempt %s: want more than zero and at most %s", cmd.Exempt, exemptMax)
+	}
+	for _, prefix := range prefixes {
+		if prefix.Addr().Is4() && prefix.Bits() < 24 || prefix.Addr().Is6() && prefix.Bits() < 48 {
+			return exitUsage, usagef("%s is too wide to exempt (at most /24 or /48): to end all blocking use blocker stop --reason …", prefix)
+		}
 	}
 	return p.byHand(ctx, "unblock", cmd.Reason, func(c *cycle, s *acl.Snapshot) ([]policy.Decision, error) {
 		var ds []policy.Decision

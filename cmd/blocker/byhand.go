@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -26,7 +27,7 @@ func (p *program) byHand(ctx context.Context, event, reason string, decide func(
 		sr, err := c.serviceByHand(ctx, svc, event, reason, decide)
 		if err != nil {
 			sr.Error = err.Error()
-			p.log.Error(event+" failed", "service_id", svc.ID, "err", err)
+			p.failed(event+" failed", svc.ID, err)
 		}
 		rep.Services = append(rep.Services, sr)
 	}
@@ -43,8 +44,13 @@ func (p *program) handCycle(ctx context.Context) (*cycle, func(), error) {
 		return nil, nil, err
 	}
 	store, err := openLedger(s)
-	if err != nil {
+	if usage := (usageError{}); errors.As(err, &usage) {
 		return nil, nil, err
+	} else if err != nil {
+		store = lostLedger{err}
+	}
+	if store == nil && !s.dry {
+		p.log.Warn("there is no --ledger: who did this and why is kept nowhere")
 	}
 	done := func() {
 		if store != nil {
@@ -74,6 +80,7 @@ func (c *cycle) serviceByHand(ctx context.Context, svc config.Service, event, re
 		return sr, fmt.Errorf("reading the present entries: %w", err)
 	}
 	sr.Snapshot = snapshot
+	sr.Alerts = edgeAlerts(snapshot, c.now)
 	ds, err := decide(c, snapshot)
 	if err != nil {
 		return sr, err
@@ -85,7 +92,7 @@ func (c *cycle) serviceByHand(ctx context.Context, svc config.Service, event, re
 		return sr, nil
 	}
 	if event == "block" && snapshot.Stopped != "" {
-		sr.Refused, sr.Plan.Changes = "stopped by "+snapshot.Stopped+": start first", nil
+		sr.Refused, sr.Plan.Changes = "stopped by "+stoppedBy(snapshot.Stopped)+": start first", nil
 		return sr, nil
 	}
 	if c.dry {

@@ -8,6 +8,7 @@ import (
 
 	"edgewarden/internal/config"
 	"edgewarden/internal/detect"
+	"edgewarden/internal/ledger"
 	"edgewarden/internal/plain"
 )
 
@@ -26,6 +27,9 @@ func (p *program) check(ctx context.Context) (int, error) {
 	}
 	s.dry = true
 	var found []finding
+	if s.tokenErr != nil {
+		found = append(found, finding{What: "token", Text: s.tokenErr.Error()})
+	}
 	note := func(what string, err error, ok string) {
 		f := finding{What: what, OK: err == nil, Text: ok}
 		if err != nil {
@@ -45,14 +49,15 @@ func (p *program) check(ctx context.Context) (int, error) {
 		note(label, err, fmt.Sprintf("%d rules compile", len(svc.Rules)))
 		if err == nil {
 			text, err := p.checkStore(ctx, s, svc, set)
-			note("store", err, text)
+			note("store"+ofService(svc.ID), err, text)
 		}
 		if svc.ID != "" {
 			found = append(found, p.checkEdge(ctx, s, svc)...)
 		}
 	}
-	if _, err := p.checkLedger(s); s.Ledger != "" {
-		note("ledger", err, s.Ledger+" can be read")
+	if s.Ledger != "" {
+		text, err := p.checkLedger(ctx, s)
+		note("ledger", err, text)
 	}
 	return p.printFindings(found)
 }
@@ -81,6 +86,9 @@ func (p *program) checkStore(ctx context.Context, s *settings, svc config.Servic
 	if h.Rows == 0 {
 		return "", fmt.Errorf("it answers, but has no rows in the last %s%s: is ingest running, and is the service id right?", set.MaxWindow(), ofService(svc.ID))
 	}
+	if h.Trusted == 0 && !s.Policy.TrustForgeable && !s.Policy.TrustUnauthenticated {
+		return "", fmt.Errorf("none of %d rows is trusted, so nobody can be blocked: lines need a token or client certificate, and our log format (ingest logformat)", h.Rows)
+	}
 	return fmt.Sprintf("%d rows in the last %s, newest %s old, %d trusted", h.Rows, set.MaxWindow(), to.Sub(h.Newest).Round(time.Second), h.Trusted), nil
 }
 
@@ -93,7 +101,9 @@ func ofService(id string) string {
 
 // checkEdge reads what a run would read and what the token says of itself.
 func (p *program) checkEdge(ctx context.Context, s *settings, svc config.Service) []finding {
-	fail := func(what string, err error) []finding { return []finding{{What: what, Text: err.Error()}} }
+	fail := func(what string, err error) []finding {
+		return []finding{{What: what + ofService(svc.ID), Text: err.Error()}}
+	}
 	if err := s.needToken(); err != nil {
 		return fail("token", err)
 	}
@@ -124,7 +134,8 @@ func (p *program) checkEdge(ctx context.Context, s *settings, svc config.Service
 	if snapshot.Shadow.ID == "" {
 		found = append(found, finding{What: "edge of " + svc.ID, OK: true, Text: "no shadow ACL " + svc.Shadow + ": rules in shadow mode are shown only"})
 	}
-	return append(found, finding{What: "edge of " + svc.ID, OK: true, Text: fmt.Sprintf("version %d has every ACL and the control dictionary; %d entries of ours", snapshot.Version, len(snapshot.Present()))})
+	return append(found, finding{What: "edge of " + svc.ID, OK: true, Text: fmt.Sprintf("version %d has every ACL and the control dictionary; %d entries of ours; this machine's clock is %s off Fastly's",
+		snapshot.Version, len(snapshot.Present()), snapshot.Skew.Abs().Round(time.Second))})
 }
 
 // otherServices lists services of the token that are not configured.
@@ -149,15 +160,24 @@ func reach(all, other []string) string {
 	return fmt.Sprint(other)
 }
 
-// checkLedger reads the ledger once.
-func (p *program) checkLedger(s *settings) (int, error) {
+// checkLedger reads the ledger and verifies its chains, without creating it.
+func (p *program) checkLedger(ctx context.Context, s *settings) (string, error) {
 	store, err := openLedger(s)
-	if err != nil || store == nil {
-		return 0, err
+	if err != nil {
+		return "", err
+	}
+	if store == nil {
+		return s.Ledger + " does not exist yet; the first run that writes creates it", nil
 	}
 	defer store.Close()
-	events, err := store.Since(context.Background(), time.Time{})
-	return len(events), err
+	events, err := store.Since(ctx, time.Time{})
+	if err != nil {
+		return "", err
+	}
+	if problems := ledger.Verify(events); len(problems) > 0 {
+		return "", fmt.Errorf("%s: %d problems, the first: %s", s.Ledger, len(problems), problems[0])
+	}
+	return fmt.Sprintf("%s holds %d events, every chain is whole", s.Ledger, len(events)), nil
 }
 
 // printFindings shows the answers; any that is not OK makes the exit code 1.

@@ -90,6 +90,9 @@ func (p *program) dispatch(ctx context.Context, command string, c *cli) (int, er
 		if c.Run.Schedule != "" {
 			return p.schedule(ctx, c.Run)
 		}
+		if c.Run.Admin != "" {
+			return exitUsage, usagef("--admin needs --schedule: a single run serves nothing")
+		}
 		return p.runOnce(ctx, c.Run)
 	case "status":
 		return p.status(ctx)

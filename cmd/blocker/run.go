@@ -124,7 +124,7 @@ func (p *program) cycle(ctx context.Context, s *settings) (*report, error) {
 		sr, err := c.service(ctx, svc)
 		if err != nil {
 			sr.Error = err.Error()
-			p.log.Error("service failed", "service_id", svc.ID, "err", err)
+			p.failed("service failed", svc.ID, err)
 		}
 		rep.Services = append(rep.Services, sr)
 	}
@@ -133,6 +133,11 @@ func (p *program) cycle(ctx context.Context, s *settings) (*report, error) {
 
 // ledgerMemory is how far back a run reads its ledger: strikes are forgotten after 30 days.
 const ledgerMemory = 31 * 24 * time.Hour
+
+// failed says on stderr that a service failed; the report on stdout goes on with the others.
+func (p *program) failed(msg, service string, err error) {
+	p.log.Error(msg, "service_id", service, "err", err)
+}
 
 // print shows a report as text or JSON.
 func (p *program) print(r *report) error {

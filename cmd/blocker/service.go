@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +36,8 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 
 	present := snapshot.Present()
 	query := detect.Query{
-		Set: set, ServiceID: svc.ID, To: c.to, Now: c.now, Present: policy.Questions(present, actions, c.Policy, c.to),
+		// Now is this machine's clock, never --now: rows that lie ahead of it tell that it is wrong.
+		Set: set, ServiceID: svc.ID, To: c.to, Now: time.Now().UTC(), Present: policy.Questions(present, actions, c.Policy, c.to),
 		TrustForgeable: c.Policy.TrustForgeable, TrustUnauthenticated: c.Policy.TrustUnauthenticated,
 	}
 	found, err := c.engine.Detect(ctx, query)
@@ -61,7 +63,7 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 		Baseline: ledger.Baseline(ledger.Summaries(past), svc.ID, set.MaxWindow()),
 	})
 	sr.Plan = plan
-	sr.Alerts = alerts(snapshot, found, actions, c.now)
+	sr.Alerts = slices.Concat(edgeAlerts(snapshot, c.now), leakAlerts(snapshot, found, actions, c.now), dataAlerts(svc.ID, found.Health, sr.Window, c.to))
 	if svc.ID == "" {
 		return sr, nil
 	}
@@ -76,7 +78,7 @@ func (c *cycle) carryOut(ctx context.Context, client *acl.Client, snapshot *acl.
 		return nil
 	}
 	if snapshot.Stopped != "" {
-		sr.Refused = "stopped by " + snapshot.Stopped + ": nothing is blocked and the lease does not move; blocker start --reason … ends it"
+		sr.Refused = "stopped by " + stoppedBy(snapshot.Stopped) + ": nothing is blocked and the lease does not move, releases pass; blocker start --reason … ends it"
 		sr.Plan.KeepReleases()
 	}
 	if c.dry {
@@ -92,7 +94,7 @@ func (c *cycle) write(ctx context.Context, client *acl.Client, snapshot *acl.Sna
 	if err == nil && len(applied.Failed) > 0 {
 		err = fmt.Errorf("%d of %d changes are not in effect after reading back", len(applied.Failed), len(sr.Plan.Changes))
 	}
-	if err == nil && snapshot.Stopped == "" {
+	if err == nil && snapshot.Stopped == "" && clockTrusted(sr.Plan.Verdict) {
 		sr.LeaseUntil = c.now.Add(c.lease)
 		if err = client.SetLease(ctx, snapshot, sr.LeaseUntil); err != nil {
 			sr.LeaseUntil = time.Time{}
@@ -106,6 +108,14 @@ func (c *cycle) write(ctx context.Context, client *acl.Client, snapshot *acl.Sna
 		sr.LedgerError = auditErr.Error()
 	}
 	return err
+}
+
+// clockTrusted reports whether the guard took the clock for right. With a wrong one nothing was released that was due, so the
+// run was no success and must not prolong the lease.
+func clockTrusted(v acl.Verdict) bool {
+	return !slices.ContainsFunc(v.Limits, func(c acl.Check) bool {
+		return !c.Passed && (c.Name == acl.LimitClockSkew || c.Name == acl.LimitAhead)
+	})
 }
 
 // notSetUp says what a writing run cannot do without; empty when all is there.

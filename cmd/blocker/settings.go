@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -24,6 +25,7 @@ type settings struct {
 	dry      bool
 	now      time.Time // --now; zero means the machine's clock
 	token    string
+	tokenErr error // why there is no token; met where one is needed
 	never    *lists.Set
 	allow    *lists.Set
 	crawlers *lists.Set
@@ -44,6 +46,7 @@ const (
 	defaultFastly     = "https://api.fastly.com"
 	defaultCapacity   = 1000
 	tokenFileMaxBytes = 4096
+	leaseMax          = 7 * 24 * time.Hour
 )
 
 // settings reads the file, lays the flags over it and fills the defaults.
@@ -65,24 +68,22 @@ func (p *program) settings() (*settings, error) {
 		cfg.Rules = rules
 	}
 	s := &settings{Config: cfg, dry: f.DryRun, fromFile: f.Config != ""}
-	s.overlay(f)
+	if err := s.overlay(f); err != nil {
+		return nil, err
+	}
 	if err := s.services(f); err != nil {
 		return nil, err
 	}
 	if err := s.time(f); err != nil {
 		return nil, err
 	}
-	token, err := p.fastlyToken(cfg)
-	if err != nil {
-		return nil, err
-	}
-	s.token = token
+	s.token, s.tokenErr = p.fastlyToken(cfg)
 	s.lists()
 	return s, nil
 }
 
 // overlay lets every flag that was given replace what the file says.
-func (s *settings) overlay(f *flags) {
+func (s *settings) overlay(f *flags) error {
 	set := func(dst *string, flag, fallback string) {
 		if flag != "" {
 			*dst = flag
@@ -102,10 +103,17 @@ func (s *settings) overlay(f *flags) {
 	if f.MaxBytes != 0 {
 		s.BigQuery.MaxBytes = f.MaxBytes
 	}
+	if !ownerGrammar.MatchString(s.Owner) {
+		return usagef("--owner %q: want 1 to 24 of a-z, 0-9 and -", s.Owner)
+	}
 	if s.Capacity == 0 {
 		s.Capacity = defaultCapacity
 	}
+	return nil
 }
+
+// ownerGrammar is what an owner may look like in a mark.
+var ownerGrammar = regexp.MustCompile(`^[a-z0-9-]{1,24}$`)
 
 // services settles which services a call is for.
 func (s *settings) services(f *flags) error {
@@ -160,8 +168,11 @@ func (s *settings) time(f *flags) error {
 	if s.BigQuery.Table != "" {
 		s.settle = pick(f.Settle, s.Settle, settleBigQuery)
 	}
-	if s.period < 0 || s.lease < 0 || s.settle < 0 {
-		return usagef("--period, --settle and --lease cannot be negative")
+	if s.period < 0 || s.settle < 0 {
+		return usagef("--period and --settle cannot be negative")
+	}
+	if s.lease < 2*s.period || s.lease > leaseMax {
+		return usagef("--lease %s: want at least twice the period of %s, so that one failed run does not end enforcement, and at most %s", s.lease, s.period, leaseMax)
 	}
 	if f.Now == "" {
 		return nil
@@ -193,8 +204,8 @@ func (s *settings) clock() (now, to time.Time) {
 	if !s.now.IsZero() {
 		return s.now, s.now
 	}
-	now = time.Now().UTC()
-	return now, now.Add(-s.settle).Truncate(time.Microsecond)
+	now = time.Now().UTC().Truncate(time.Second) // marks hold whole seconds
+	return now, now.Add(-s.settle)
 }
 
 // lists builds the sets an address is held against. They are read once a run.
@@ -217,6 +228,13 @@ func (s *settings) target(svc config.Service) acl.Target {
 
 // fastlyToken reads the token from its file or the environment; it is never printed.
 func (p *program) fastlyToken(cfg *config.Config) (string, error) {
+	if p.flags.FastlyTokenFile == "" { // the environment goes before the file, flags before both
+		for _, name := range []string{"FASTLY_API_TOKEN", "FASTLY_API_KEY"} {
+			if token := strings.TrimSpace(p.getenv(name)); token != "" {
+				return token, nil
+			}
+		}
+	}
 	if path := cmp.Or(p.flags.FastlyTokenFile, cfg.FastlyTokenFile); path != "" {
 		b, err := os.ReadFile(path)
 		if err != nil {
@@ -227,11 +245,6 @@ func (p *program) fastlyToken(cfg *config.Config) (string, error) {
 			return "", usagef("the Fastly token file %s: want one token on one line", path)
 		}
 		return token, nil
-	}
-	for _, name := range []string{"FASTLY_API_TOKEN", "FASTLY_API_KEY"} {
-		if token := strings.TrimSpace(p.getenv(name)); token != "" {
-			return token, nil
-		}
 	}
 	return "", nil
 }
@@ -253,6 +266,9 @@ func (p *program) forWriting() (*settings, error) {
 
 // needToken refuses to talk to Fastly without a token.
 func (s *settings) needToken() error {
+	if s.tokenErr != nil {
+		return s.tokenErr
+	}
 	if s.token == "" {
 		return usagef("no Fastly token: set FASTLY_API_TOKEN, or name a file with --fastly-token-file")
 	}

@@ -21,6 +21,7 @@ type statusDoc struct {
 	ACLs         []statusACL   `json:"acls"`
 	Entries      []statusEntry `json:"entries"`
 	Problems     []string      `json:"problems,omitempty"`
+	Error        string        `json:"error,omitempty"` // the service could not be read; nothing else is known
 }
 
 type statusACL struct {
@@ -38,6 +39,7 @@ type statusEntry struct {
 	Rule    string     `json:"rule"`
 	Since   time.Time  `json:"since"`
 	Until   *time.Time `json:"until"`
+	Expired bool       `json:"expired,omitempty"` // the next run releases it
 	Strikes int        `json:"strikes"`
 	Run     string     `json:"run"`
 }
@@ -61,24 +63,34 @@ func (p *program) status(ctx context.Context) (int, error) {
 	}
 	now, _ := s.clock()
 	var docs []statusDoc
+	failed := 0
 	for _, svc := range s.Services {
 		snapshot, err := client.Read(ctx, s.target(svc))
 		if err != nil {
-			return exitFailed, fmt.Errorf("service %s: %w", svc.ID, err)
+			failed++
+			docs = append(docs, statusDoc{ServiceID: svc.ID, Entries: []statusEntry{}, Error: err.Error()})
+			continue
 		}
 		docs = append(docs, statusOf(snapshot, now))
+	}
+	code := exitOK
+	if failed > 0 {
+		code = exitPartly
+	}
+	if failed == len(docs) {
+		code = exitFailed
 	}
 	if p.flags.JSON {
 		enc := json.NewEncoder(p.stdout)
 		enc.SetIndent("", "  ")
-		return exitOK, enc.Encode(map[string]any{"now": now, "services": docs})
+		return code, enc.Encode(map[string]any{"now": now, "services": docs})
 	}
 	var b strings.Builder
 	for _, d := range docs {
 		d.text(&b, now)
 	}
 	_, err = fmt.Fprint(p.stdout, b.String())
-	return exitOK, err
+	return code, err
 }
 
 // statusOf reads a snapshot for people.
@@ -101,7 +113,7 @@ func statusOf(s *acl.Snapshot, now time.Time) statusDoc {
 			}
 			entry := statusEntry{Prefix: e.Prefix.String(), ACL: l.Name, Kind: string(e.Mark.Kind), Rule: e.Mark.Rule, Since: e.Mark.Since, Strikes: e.Mark.Strikes, Run: e.Mark.Run}
 			if !e.Mark.Until.IsZero() {
-				entry.Until = &e.Mark.Until
+				entry.Until, entry.Expired = &e.Mark.Until, !e.Mark.Until.After(now)
 			}
 			d.Entries = append(d.Entries, entry)
 		}
@@ -124,10 +136,14 @@ func statusOf(s *acl.Snapshot, now time.Time) statusDoc {
 
 // text prints one service on one screen.
 func (d statusDoc) text(b *strings.Builder, now time.Time) {
+	if d.Error != "" {
+		fmt.Fprintf(b, "service %s: FAILED: %s\n", plain.Text(d.ServiceID, 40), plain.Text(d.Error, 0))
+		return
+	}
 	fmt.Fprintf(b, "service %s, active version %d\n", plain.Text(d.ServiceID, 40), d.Version)
 	switch {
 	case d.Stopped != "":
-		fmt.Fprintf(b, "STOPPED by %s: nothing is enforced; undo: blocker start --reason …\n", plain.Text(d.Stopped, 80))
+		fmt.Fprintf(b, "STOPPED by %s: nothing is enforced; undo: blocker start --reason …\n", plain.Text(stoppedBy(d.Stopped), 80))
 	case d.EnforceUntil == nil || d.EnforceUntil.Before(now):
 		b.WriteString("NOT ENFORCING: the lease has ended or never began; the next successful run moves it\n")
 	default:
@@ -147,6 +163,9 @@ func (d statusDoc) text(b *strings.Builder, now time.Time) {
 		until := "no expiry"
 		if e.Until != nil {
 			until = "until " + e.Until.UTC().Format(time.RFC3339) + " (" + e.Until.Sub(now).Round(time.Second).String() + ")"
+			if e.Expired {
+				until = "EXPIRED at " + e.Until.UTC().Format(time.RFC3339) + ", the next run releases it"
+			}
 		}
 		fmt.Fprintf(b, "  %-7s %-22s rule %s, since %s, %s, strikes %d, run %s\n", e.Kind, e.Prefix, e.Rule, e.Since.UTC().Format(time.RFC3339), until, e.Strikes, e.Run)
 	}

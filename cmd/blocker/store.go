@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"os"
 	"strings"
+	"time"
 
 	"edgewarden/internal/detect"
 	"edgewarden/internal/detect/bigquery"
@@ -19,6 +23,9 @@ func (p *program) openEngine(ctx context.Context, s *settings) (detect.Engine, e
 	case s.Lake != "":
 		return duckdb.Open(duckdb.Options{Dir: s.Lake, Logger: p.log})
 	case s.BigQuery.Table != "":
+		if strings.Count(s.BigQuery.Table, ".") < 2 {
+			return nil, usagef("--bigquery %q is no PROJECT.DATASET.TABLE", s.BigQuery.Table)
+		}
 		credentials, err := gcp.ClientOptions(p.getenv)
 		if err != nil {
 			return nil, usageError{err}
@@ -32,9 +39,12 @@ func (p *program) openEngine(ctx context.Context, s *settings) (detect.Engine, e
 	return nil, usageError{errNoStore}
 }
 
-// openLedger opens the ledger, or returns nil when there is none. A dry run reads but never writes.
+// openLedger opens the ledger, or returns nil when there is none. A dry run does not create one.
 func openLedger(s *settings) (ledger.Store, error) {
 	if s.Ledger == "" {
+		return nil, nil
+	}
+	if _, err := os.Stat(s.Ledger); s.dry && errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if !strings.ContainsAny(s.Ledger, "/\\") && strings.Count(s.Ledger, ".") == 2 {
@@ -42,3 +52,16 @@ func openLedger(s *settings) (ledger.Store, error) {
 	}
 	return ledger.OpenFile(s.Ledger)
 }
+
+// lostLedger stands for a ledger that cannot be opened while a person wants to act: the kill switch must not wait for a disk.
+// Every event meets the error, so the command says that it was not recorded and exits with 4.
+type lostLedger struct{ err error }
+
+// Append implements ledger.Store.
+func (l lostLedger) Append(context.Context, []ledger.Event) error { return l.err }
+
+// Since implements ledger.Store.
+func (l lostLedger) Since(context.Context, time.Time) ([]ledger.Event, error) { return nil, l.err }
+
+// Close implements ledger.Store.
+func (lostLedger) Close() error { return nil }

@@ -8,6 +8,7 @@ import (
 
 	"edgewarden/internal/acl"
 	"edgewarden/internal/plain"
+	"edgewarden/internal/policy"
 )
 
 // text prints a report for people: per service what stands first in an engineer's mind (may I trust this?), then the plan.
@@ -30,10 +31,10 @@ func (s *serviceReport) text(b *strings.Builder) {
 		fmt.Fprintf(b, "service %s%s\n", s.Service.ID, nameOf(s.Service.Name))
 	}
 	if s.Error != "" {
-		fmt.Fprintf(b, "FAILED: %s\n", plain.Text(s.Error, 0))
+		b.WriteString("FAILED, see above\n") // stderr has said why
 	}
 	if s.Refused != "" {
-		fmt.Fprintf(b, "NOTHING WRITTEN: %s\n", plain.Text(s.Refused, 0))
+		fmt.Fprintf(b, "REFUSED: %s\n", plain.Text(s.Refused, 0))
 	}
 	for _, a := range s.Alerts {
 		fmt.Fprintf(b, "ALERT: %s\n", plain.Text(a, 0))
@@ -61,7 +62,8 @@ func nameOf(name string) string {
 
 // line is the summary that can be read aloud.
 func (r *report) line() string {
-	var create, update, remove, refused, failed int
+	var n counts
+	var refused, failed int
 	var d data
 	for _, s := range r.Services {
 		if s.Error != "" {
@@ -69,14 +71,11 @@ func (r *report) line() string {
 		}
 		d.add(s.Found.Health, s.To)
 		if s.Plan != nil {
-			c, u, x := tally(s.Plan.Changes)
-			create, update, remove, refused = create+c, update+u, remove+x, refused+len(s.Plan.Refusals)
+			n.add(s.Plan.Changes)
+			refused += len(s.Plan.Refusals)
 		}
 	}
-	parts := []string{fmt.Sprintf("%d to block, %d to extend, %d to release, %d refused", create, update, remove, refused)}
-	if !r.DryRun {
-		parts[0] = fmt.Sprintf("%d blocked, %d extended, %d released, %d refused", create, update, remove, refused)
-	}
+	parts := []string{n.text(r.DryRun) + fmt.Sprintf(", %d refused", refused)}
 	if d.Rows > 0 {
 		parts = append(parts, fmt.Sprintf("%d rows", d.Rows))
 	}
@@ -90,4 +89,50 @@ func (r *report) line() string {
 		parts = append(parts, fmt.Sprintf("%d of %d services FAILED", failed, len(r.Services)))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// counts are changes by what they mean to a person: an exemption is no block although both create an entry.
+type counts struct{ block, extend, release, exempt, unexempt, shadow int }
+
+func (n *counts) add(changes []acl.Change) {
+	for _, ch := range changes {
+		switch kind := ch.Mark.Kind; {
+		case kind == policy.KindShadow:
+			n.shadow++
+		case kind == policy.KindBlock && ch.Op == acl.Create:
+			n.block++
+		case kind == policy.KindBlock && ch.Op == acl.Update:
+			n.extend++
+		case kind == policy.KindBlock:
+			n.release++
+		case ch.Op == acl.Delete:
+			n.unexempt++
+		default:
+			n.exempt++
+		}
+	}
+}
+
+// text says what is to be done, or was done. What is rare is left out when there is none.
+func (n counts) text(dry bool) string {
+	words := []struct {
+		n          int
+		will, done string
+		always     bool
+	}{
+		{n.block, "to block", "blocked", true}, {n.extend, "to extend", "extended", true}, {n.release, "to release", "released", true},
+		{n.exempt, "to exempt", "exempted", false}, {n.unexempt, "exemptions to end", "exemptions ended", false}, {n.shadow, "in the shadow ACL", "in the shadow ACL", false},
+	}
+	var parts []string
+	for _, w := range words {
+		if w.n == 0 && !w.always {
+			continue
+		}
+		verb := w.done
+		if dry {
+			verb = w.will
+		}
+		parts = append(parts, fmt.Sprintf("%d %s", w.n, verb))
+	}
+	return strings.Join(parts, ", ")
 }

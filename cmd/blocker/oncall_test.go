@@ -1,0 +1,130 @@
+package main
+
+import (
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"edgewarden/internal/acl/acltest"
+)
+
+func TestTheKillSwitchDoesNotWaitForTheLedger(t *testing.T) {
+	for _, args := range [][]string{{"stop", "--reason", "x"}, {"start", "--reason", "x"}, {"unblock", attacker, "--reason", "x"}, {"purge", "--reason", "x"}, {"block", "203.0.113.70", "--for", "1h", "--reason", "x"}} {
+		w := flooded(t)
+		before := w.edge.Writes()
+		o := w.want(w.run(append(args, "--ledger", "/no/such/folder/ledger.jsonl")...), exitPartly)
+		if args[0] != "purge" && w.edge.Writes() == before {
+			t.Errorf("%v did not act", args)
+		}
+		if !strings.Contains(o.stdout+o.stderr, "/no/such/folder") {
+			t.Errorf("%v does not say that it was not recorded: %s%s", args, o.stdout, o.stderr)
+		}
+	}
+}
+
+func TestAWrongClockReleasesNothingAndMovesNoLease(t *testing.T) {
+	w := flooded(t)
+	w.edge = acltest.NewWith(acltest.Options{Skew: time.Hour})
+	server := httptest.NewServer(w.edge)
+	t.Cleanup(server.Close)
+	w.url = server.URL
+	w.want(w.run("run"), exitRefused)
+	if got := w.edge.Dictionary("SVC1", "edgewarden_control")["enforce_until"]; got != "" && got != "0" {
+		t.Errorf("the lease moved to %s", got)
+	}
+}
+
+func TestNobodyExemptsTheInternet(t *testing.T) {
+	w := flooded(t)
+	for _, wide := range []string{"0.0.0.0/0", "::/0", "203.0.0.0/16"} {
+		o := w.want(w.run("unblock", wide, "--reason", "x"), exitUsage)
+		if !strings.Contains(o.stderr, "blocker stop") {
+			t.Errorf("%s: no pointer to stop: %s", wide, o.stderr)
+		}
+	}
+}
+
+func TestAnExemptionIsNotCalledABlock(t *testing.T) {
+	w := flooded(t)
+	w.want(w.run("run"), exitOK)
+	o := w.want(w.run("unblock", attacker, "--reason", "office"), exitOK)
+	if !strings.Contains(o.stdout, "0 blocked, 0 extended, 1 released, 1 exempted") {
+		t.Errorf("%s", o.stdout)
+	}
+}
+
+func TestABlockByHandKeepsItsReasonAndWarnsWhenNothingIsEnforced(t *testing.T) {
+	w := flooded(t)
+	o := w.want(w.run("block", "203.0.113.70", "--for", "1h", "--reason", "case 4711"), exitOK)
+	for _, want := range []string{"case 4711", "enforces nothing"} {
+		if !strings.Contains(o.stdout, want) {
+			t.Errorf("no %q in: %s", want, o.stdout)
+		}
+	}
+	if strings.Contains(o.stdout, "0 requests") {
+		t.Errorf("a measure that nobody took: %s", o.stdout)
+	}
+}
+
+func TestADryRunCreatesNoLedger(t *testing.T) {
+	w := flooded(t)
+	file := filepath.Join(w.dir, "new.jsonl")
+	w.want(w.run("run", "--dry-run", "--ledger", file), exitOK)
+	w.run("check", "--ledger", file)
+	if _, err := os.Stat(file); err == nil {
+		t.Error("the ledger file was created")
+	}
+}
+
+func TestAStoreWithoutRowsIsAnAlert(t *testing.T) {
+	w := flooded(t)
+	w.T = w.T.Add(5 * time.Hour)
+	d := w.json(w.want(w.run("run", "--json"), exitOK))
+	if len(d.Summary.Alerts) == 0 || !strings.Contains(strings.Join(d.Summary.Alerts, " "), "is ingest running") {
+		t.Errorf("alerts %v", d.Summary.Alerts)
+	}
+}
+
+func TestStatusShowsTheHealthyServiceBesideABrokenOne(t *testing.T) {
+	w := flooded(t)
+	path := w.file("config.yaml", rulesText+"services:\n  - id: SVC1\n    acls: [edgewarden_1]\n  - id: NOSUCH\n    acls: [edgewarden_1]\n")
+	o := w.want(w.raw("status", "--config", path, "--fastly-endpoint", w.url), exitPartly)
+	if !strings.Contains(o.stdout, "service SVC1, active version 1") || !strings.Contains(o.stdout, "NOSUCH: FAILED") {
+		t.Errorf("%s", o.stdout)
+	}
+}
+
+func TestTheEnvironmentGoesBeforeTheTokenFileOfTheConfiguration(t *testing.T) {
+	w := flooded(t)
+	path := w.file("config.yaml", rulesText+"fastly:\n  token_file: /no/such/token\nservices:\n  - id: SVC1\n    acls: [edgewarden_1]\n")
+	w.want(w.raw("status", "--config", path, "--fastly-endpoint", w.url), exitOK)
+	w.token = ""
+	o := w.raw("check", "--config", path, "--fastly-endpoint", w.url, "--lake", w.lake(), "--now", w.T.Format(time.RFC3339))
+	if o.code != exitFailed || !strings.Contains(o.stdout, "/no/such/token") || !strings.Contains(o.stdout, "store of service SVC1") {
+		t.Errorf("a missing token file must be one finding among others: exit %d: %s%s", o.code, o.stdout, o.stderr)
+	}
+}
+
+func TestFlagsThatCannotBeMeant(t *testing.T) {
+	w := flooded(t)
+	for _, c := range []struct{ flag, want string }{
+		{"--owner=Bad Owner", "--owner"}, {"--lease=1m", "--lease"}, {"--lease=1000h", "--lease"}, {"--admin=127.0.0.1:0", "--schedule"},
+	} {
+		o := w.want(w.run("run", c.flag), exitUsage)
+		if !strings.Contains(o.stderr, c.want) {
+			t.Errorf("%s: %s", c.flag, o.stderr)
+		}
+	}
+}
+
+func TestStoppedByIsATimeAndAName(t *testing.T) {
+	if got := stoppedBy("1935828000 alice"); got != "alice at 2031-05-06T10:00:00Z" {
+		t.Errorf("%q", got)
+	}
+	if got := stoppedBy("by hand"); got != "by hand" {
+		t.Errorf("%q", got)
+	}
+}
