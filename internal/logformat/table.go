@@ -72,7 +72,10 @@ var values = map[record.Field]value{
 	record.JA4:        {form: text, vcl: "tls.client.ja4"},
 	// Not "&& req.restarts == 0": a request that was restarted still comes from the
 	// client, and one that can provoke a restart must not vanish from detection.
-	record.FirstHop:   {form: condition, vcl: "fastly.ff.visits_this_service == 0"},
+	// A request served by segmented caching logs once more for each segment it was put
+	// together from; counted, one download of a large file would look like a flood.
+	// https://www.fastly.com/documentation/reference/vcl/variables/segmented-caching/segmented-caching-is-inner-req/
+	record.FirstHop:   {form: condition, vcl: "fastly.ff.visits_this_service == 0 && !segmented_caching.is_inner_req"},
 	record.BotName:    {form: text, vcl: "client.bot.name"},
 	record.Blocked:    {form: condition, vcl: "req.http.X-Edgewarden-Blocked"},
 	record.WouldBlock: {form: condition, vcl: "req.http.X-Edgewarden-Would-Block"},
@@ -84,10 +87,11 @@ func (v value) expression() string {
 	case text:
 		if v.max > 0 {
 			// json.escape gives nothing for a string that is not UTF-8, so one stray byte would hide a path from every
-			// rule; then the bytes outside ASCII become question marks and the rest stays readable.
+			// rule; then the bytes outside ASCII become underscores and the rest stays readable. (A question mark would
+			// end the path for everyone who reads it.)
 			// https://www.fastly.com/documentation/reference/vcl/functions/strings/json-escape/
 			cut := fmt.Sprintf("substr(%s, 0, %d)", v.vcl, v.max)
-			return fmt.Sprintf(`if(utf8.is_valid(%s), json.escape(%s), json.escape(regsuball(%s, "[^ -~]", "?")))`, cut, cut, cut)
+			return fmt.Sprintf(`if(utf8.is_valid(%s), json.escape(%s), json.escape(regsuball(%s, "[^ -~]", "_")))`, cut, cut, cut)
 		}
 		return "json.escape(" + v.vcl + ")"
 	case condition:
