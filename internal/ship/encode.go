@@ -68,7 +68,7 @@ const headRoom = 32
 // string are filled in when it is known.
 type head struct {
 	b [headRoom]byte
-	n int
+	n uint8
 }
 
 func newHead(name string, value []byte, rest int) (h head) {
@@ -79,7 +79,7 @@ func newHead(name string, value []byte, rest int) (h head) {
 	if len(b) > headRoom {
 		panic("ship: bug: the field name " + name + " is too long")
 	}
-	h.n = len(b)
+	h.n = uint8(len(b))
 	return h
 }
 
@@ -106,32 +106,22 @@ func headOf(name string, t record.Type) head {
 // maxShort is the longest string with which all lengths of a field take one byte.
 const maxShort = 127 - headRoom
 
+// lengths fills in what depends on the length of a short string in a field
+// that begins with b.
+func (h *head) lengths(b []byte, size int) {
+	p := (*[headRoom]byte)(b)
+	p[1] = h.n - 2 + byte(size)
+	p[(h.n-3)%headRoom] = 2 + byte(size)
+	p[(h.n-1)%headRoom] = byte(size)
+}
+
 // put writes a head.
 func (w *wire) put(h *head) {
-	*(*[headRoom]byte)(w.b[w.n : w.n+headRoom]) = h.b
-	w.n += h.n
+	*(*[headRoom]byte)(w.b[w.n:]) = h.b
+	w.n += int(h.n)
 }
 
-// stringField writes a field of a Struct.
-func (w *wire) stringField(h *head, s string) {
-	if len(s) > maxShort {
-		w.longField(h, s)
-		return
-	}
-	n := w.n
-	w.put(h)
-	w.lengths(h, n, len(s))
-	w.text(s)
-}
-
-// lengths fills in what depends on the length of a short string in the field
-// that begins at n.
-func (w *wire) lengths(h *head, n, size int) {
-	w.b[n+1] = byte(h.n - 2 + size)
-	w.b[n+h.n-3] = byte(2 + size)
-	w.b[n+h.n-1] = byte(size)
-}
-
+// longField writes a field whose string may have any length.
 func (w *wire) longField(h *head, s string) {
 	key := h.b[2 : h.n-4]
 	value := 1 + varintSize(uint64(len(s))) + len(s)
@@ -145,25 +135,32 @@ func (w *wire) longField(h *head, s string) {
 	w.text(s)
 }
 
-func (w *wire) timeField(h *head, t time.Time) {
-	n := w.n
-	w.put(h)
-	w.lengths(h, n, w.rfc3339(t))
-}
-
-func (w *wire) intField(h *head, v int64) {
-	w.put(h)
-	binary.LittleEndian.PutUint64(w.b[w.n:], math.Float64bits(float64(v)))
-	w.n += 8
-}
-
-func (w *wire) boolField(h *head, v bool) {
-	w.put(h)
-	var c byte
-	if v {
-		c = 1
+// timeField writes a time of the record if it has it; so do the others.
+func (w *wire) timeField(r *record.Record, f record.Field, t time.Time) {
+	if r.Present.Has(f) {
+		b := w.b[w.n:]
+		w.put(&heads[f])
+		heads[f].lengths(b, w.rfc3339(t))
 	}
-	w.byte(c)
+}
+
+func (w *wire) intField(r *record.Record, f record.Field, v int64) {
+	if r.Present.Has(f) {
+		w.put(&heads[f])
+		binary.LittleEndian.PutUint64(w.b[w.n:], math.Float64bits(float64(v)))
+		w.n += 8
+	}
+}
+
+func (w *wire) boolField(r *record.Record, f record.Field, v bool) {
+	if r.Present.Has(f) {
+		w.put(&heads[f])
+		var c byte
+		if v {
+			c = 1
+		}
+		w.byte(c)
+	}
 }
 
 // encoder makes log entries of records, as bytes. What every entry has in
@@ -205,8 +202,9 @@ func (e *encoder) append(dst []byte, r *record.Record, now time.Time) []byte {
 // the value of CutLabel; empty means none.
 func (e *encoder) entry(dst []byte, r *record.Record, now time.Time, cut string) (longer []byte, size int) {
 	start := len(dst)
+	texts := textsOf(r)
 	w := &e.w
-	w.b = withRoom(dst, 2*textBytes(r)+len(e.heartbeatLog)+fixedRoom)
+	w.b = withRoom(dst, roomFor(&texts, r)+len(e.heartbeatLog))
 	w.n, w.high = start, 0
 	w.byte(tagOf(requestEntries, protowire.BytesType))
 	begin := w.begin()
@@ -227,15 +225,15 @@ func (e *encoder) entry(dst []byte, r *record.Record, now time.Time, cut string)
 		w.byte(tagOf(entryTextPayload, protowire.BytesType))
 		w.varint(uint64(len(r.Text)))
 		w.text(r.Text)
-		w.labels(r, original)
+		w.labels(r, &texts, original)
 	case record.KindHeartbeat:
 		w.severity(severityInfo)
 		w.str(entryLogName, e.heartbeatLog)
-		w.payload(r, original)
+		w.payload(r, &texts, original)
 	default:
 		w.severity(severity(r))
 		w.httpRequest(r)
-		w.payload(r, original)
+		w.payload(r, &texts, original)
 	}
 	if cut != "" {
 		w.label(CutLabel, cut)
@@ -252,13 +250,14 @@ func (e *encoder) entry(dst []byte, r *record.Record, now time.Time, cut string)
 // head, the longest lengths and a number or time.
 const fixedRoom = int(record.NumFields)*(headRoom+maxTimeText+8) + 1024 + slack
 
-// textBytes is how long the strings of a record are together.
-func textBytes(r *record.Record) int {
-	return len(r.ServiceID) + len(r.RequestID) + len(r.POP) + len(r.ClientIP) + len(r.ClientCountry) + len(r.Host) + len(r.Method) +
-		len(r.Path) + len(r.Query) + len(r.Protocol) + len(r.Cache) + len(r.UserAgent) + len(r.Referer) + len(r.TLSVersion) +
-		len(r.TLSCipher) + len(r.JA3) + len(r.JA4) + len(r.BotName) + len(r.Kind) + len(r.Text) + len(r.Position) + len(r.Node) +
-		len(r.Endpoint) + len(r.Sender) + len(r.AddressSource) + len(r.TimeSource) + len(r.Problem) + len(r.ClientKey) +
-		len(r.ClientPrefix) + len(r.Extra)
+// roomFor is more than the entry of a record takes: its strings are in it
+// twice at most.
+func roomFor(texts *[record.NumFields]string, r *record.Record) int {
+	n := len(r.Position)
+	for f := range texts {
+		n += len(texts[f])
+	}
+	return 2*n + fixedRoom
 }
 
 // withRoom returns b, up to its capacity, with at least n bytes behind its length.
@@ -279,20 +278,20 @@ func withRoom(b []byte, n int) []byte {
 // than the retention is moved to the beginning of this day.
 func (e *encoder) timestamp(r *record.Record, now time.Time) (at time.Time, clamped bool) {
 	arrived := r.Received
-	if arrived.IsZero() || arrived.After(now) {
+	waited := now.Sub(arrived)
+	switch {
+	case arrived.IsZero() || waited < 0:
 		arrived = now
-	}
-	if now.Sub(arrived) >= e.retention {
+	case waited >= e.retention:
 		arrived = now.UTC().Truncate(24 * time.Hour)
 	}
-	if !r.Has(record.Timestamp) {
+	if !r.Present.Has(record.Timestamp) {
 		return arrived, false
 	}
-	t := r.Timestamp
-	if t.After(arrived.Add(maxAhead)) || !t.After(arrived.Add(-e.retention)) {
+	if ahead := r.Timestamp.Sub(arrived); ahead > maxAhead || ahead <= -e.retention {
 		return arrived, true
 	}
-	return t, false
+	return r.Timestamp, false
 }
 
 // severity: 5xx is an error, 4xx a warning, everything else information.
@@ -374,57 +373,74 @@ func (w *wire) requestURL(r *record.Record) {
 	}
 }
 
-// inPayload are the fields that a payload can have, by type.
-var inPayload = func() (by [4][]record.Field) {
-	for f := record.Field(0); f < record.NumFields; f++ {
-		if f != record.Timestamp && f != record.Position {
-			by[record.Fields[f].Type] = append(by[record.Fields[f].Type], f)
-		}
+// textsOf are the strings of a record that belong into a payload.
+func textsOf(r *record.Record) [record.NumFields]string {
+	return [record.NumFields]string{
+		record.ServiceID: r.ServiceID, record.RequestID: r.RequestID, record.POP: r.POP, record.ClientIP: r.ClientIP,
+		record.ClientCountry: r.ClientCountry, record.Host: r.Host, record.Method: r.Method, record.Path: r.Path, record.Query: r.Query,
+		record.Protocol: r.Protocol, record.Cache: r.Cache, record.UserAgent: r.UserAgent, record.Referer: r.Referer,
+		record.TLSVersion: r.TLSVersion, record.TLSCipher: r.TLSCipher, record.JA3: r.JA3, record.JA4: r.JA4, record.BotName: r.BotName,
+		record.Kind: r.Kind, record.Text: r.Text, record.Node: r.Node, record.Endpoint: r.Endpoint, record.Sender: r.Sender,
+		record.AddressSource: r.AddressSource, record.TimeSource: r.TimeSource, record.Problem: r.Problem, record.ClientKey: r.ClientKey,
+		record.ClientPrefix: r.ClientPrefix, record.Extra: r.Extra,
 	}
-	return by
-}()
+}
 
-// payload writes the record as a Struct.
-func (w *wire) payload(r *record.Record, original string) {
+// payload writes the record as a Struct. It names every field, which is much
+// faster than to look each up; a test compares it with the table.
+func (w *wire) payload(r *record.Record, texts *[record.NumFields]string, original string) {
 	w.byte(tagOf(entryJSONPayload, protowire.BytesType))
 	m := w.begin()
-	for _, f := range inPayload[record.String] {
-		if s := *r.Str(f); s != "" {
-			w.stringField(&heads[f], s)
-		}
-	}
-	for _, f := range inPayload[record.Int] {
-		if r.Present.Has(f) {
-			w.intField(&heads[f], *r.Int(f))
-		}
-	}
-	for _, f := range inPayload[record.Bool] {
-		if r.Present.Has(f) {
-			w.boolField(&heads[f], *r.Bool(f))
-		}
-	}
-	for _, f := range inPayload[record.Time] {
-		if r.Present.Has(f) {
-			w.timeField(&heads[f], *r.Time(f))
-		}
-	}
+	w.stringFields(texts)
+	w.intField(r, record.ClientASN, r.ClientASN)
+	w.intField(r, record.Status, r.Status)
+	w.intField(r, record.ResponseBytes, r.ResponseBytes)
+	w.intField(r, record.RequestBytes, r.RequestBytes)
+	w.intField(r, record.ElapsedUsec, r.ElapsedUsec)
+	w.intField(r, record.TTFBUsec, r.TTFBUsec)
+	w.boolField(r, record.FirstHop, r.FirstHop)
+	w.boolField(r, record.Blocked, r.Blocked)
+	w.boolField(r, record.WouldBlock, r.WouldBlock)
+	w.timeField(r, record.Received, r.Received)
 	if original != "" {
-		w.stringField(&originalHead, original)
+		w.longField(&originalHead, original)
 	}
 	w.end(m)
 }
 
+// stringFields writes the strings of a Struct that are not empty.
+func (w *wire) stringFields(texts *[record.NumFields]string) {
+	b, n, high := w.b, w.n, w.high
+	for f := range texts {
+		s := texts[f]
+		switch {
+		case s == "":
+			continue
+		case len(s) > maxShort:
+			w.n = n
+			w.longField(&heads[f], s)
+			n = w.n
+			continue
+		}
+		h := &heads[f]
+		*(*[headRoom]byte)(b[n:]) = h.b
+		h.lengths(b[n:], len(s))
+		n += int(h.n)
+		high |= copyText(b[n:], s)
+		n += len(s)
+	}
+	w.n, w.high = n, high|w.high
+}
+
 // labels writes what is known of a line that was not understood.
-func (w *wire) labels(r *record.Record, original string) {
-	for _, f := range inPayload[record.String] {
-		if s := *r.Str(f); s != "" && f != record.Text {
+func (w *wire) labels(r *record.Record, texts *[record.NumFields]string, original string) {
+	for f, s := range texts {
+		if s != "" && record.Field(f) != record.Text {
 			w.label(record.Fields[f].Name, shortLabel(s))
 		}
 	}
-	for _, f := range inPayload[record.Time] {
-		if r.Present.Has(f) {
-			w.label(record.Fields[f].Name, r.Time(f).UTC().Format(time.RFC3339Nano))
-		}
+	if r.Present.Has(record.Received) {
+		w.label(record.Fields[record.Received].Name, r.Received.UTC().Format(time.RFC3339Nano))
 	}
 	if original != "" {
 		w.label(OriginalTimestamp, original)

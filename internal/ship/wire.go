@@ -1,6 +1,7 @@
 package ship
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"time"
 
@@ -74,57 +75,63 @@ func (w *wire) end(start int) {
 
 // text writes the bytes of a string.
 func (w *wire) text(s string) {
-	n := w.n
+	w.high |= copyText(w.b[w.n:], s)
 	w.n += len(s)
-	if len(s) > 64 {
-		w.high |= highOf(s)
-		copy(w.b[n:], s)
-		return
-	}
-	// Most strings are short: words are cheaper than a call that copies.
-	dst, high := w.b[n:n+len(s)+8], uint64(0)
-	if len(s) < 8 {
-		for i := 0; i < len(s); i++ {
-			dst[i] = s[i]
-			high |= uint64(s[i])
+}
+
+// copyText copies a string and returns the or of all its bytes, in any place
+// of the word. Most strings are short: words are cheaper than a call that
+// copies.
+func copyText(dst []byte, s string) (high uint64) {
+	switch n := len(s); {
+	case n > 64:
+		copy(dst, s)
+		return highOf(s)
+	case n >= 8:
+		dst = dst[:n]
+		for i := 0; i+8 <= n; i += 8 {
+			v := word(s[i:])
+			binary.LittleEndian.PutUint64(dst[i:], v)
+			high |= v
 		}
-		w.high |= high
-		return
+		v := word(s[n-8:])
+		binary.LittleEndian.PutUint64(dst[n-8:], v)
+		return high | v
+	case n >= 4:
+		v, last := half(s), half(s[n-4:])
+		binary.LittleEndian.PutUint32(dst, v)
+		binary.LittleEndian.PutUint32(dst[n-4:], last)
+		return uint64(v | last)
+	case n > 0:
+		dst = dst[:n]
+		dst[0], dst[n/2], dst[n-1] = s[0], s[n/2], s[n-1]
+		return uint64(s[0] | s[n/2] | s[n-1])
 	}
-	i := 0
-	for ; i+8 <= len(s); i += 8 {
-		v := word(s, i)
-		putWord(dst, i, v)
-		high |= v
-	}
-	v := word(s, len(s)-8)
-	putWord(dst, len(s)-8, v)
-	w.high |= high | v
+	return 0
 }
 
 // highOf is the or of all words of a string of eight bytes or more.
 func highOf(s string) (high uint64) {
-	i := 0
-	for ; i+32 <= len(s); i += 32 {
-		high |= word(s, i) | word(s, i+8) | word(s, i+16) | word(s, i+24)
+	last := word(s[len(s)-8:])
+	for ; len(s) >= 32; s = s[32:] {
+		high |= word(s) | word(s[8:]) | word(s[16:]) | word(s[24:])
 	}
-	for ; i+8 <= len(s); i += 8 {
-		high |= word(s, i)
+	for ; len(s) >= 8; s = s[8:] {
+		high |= word(s)
 	}
-	return high | word(s, len(s)-8)
+	return high | last
 }
 
-// word is binary.LittleEndian.Uint64 of a string.
-func word(s string, i int) uint64 {
-	s = s[i : i+8]
+// word is binary.LittleEndian.Uint64 of a string, half its Uint32.
+func word(s string) uint64 {
+	_ = s[7]
 	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
-func putWord(b []byte, i int, v uint64) {
-	b = b[i : i+8]
-	b[0], b[1], b[2], b[3] = byte(v), byte(v>>8), byte(v>>16), byte(v>>24)
-	b[4], b[5], b[6], b[7] = byte(v>>32), byte(v>>40), byte(v>>48), byte(v>>56)
+func half(s string) uint32 {
+	_ = s[3]
+	return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
 }
 
 // str writes a string field with a number under 16, and nothing when it is empty.
