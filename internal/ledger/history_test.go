@@ -111,7 +111,7 @@ func TestSummariesAreReadBack(t *testing.T) {
 	c := ledger.NewChain(store, "run1", "a", "b")
 	want := ledger.Summary{
 		Run: "run1", Time: now.Truncate(time.Microsecond), Outcome: ledger.Success, Service: "SVC", Window: 15 * time.Minute, Newest: now.Add(-time.Minute),
-		Rows: 1, OKRequests: 2, OKAddresses: 3, Offenders: 4, Blocks: 5, Extends: 6, Releases: 7, Refusals: 8, Ours: 9, BytesScanned: 10,
+		Rows: 1, Trusted: 11, OKRequests: 2, OKAddresses: 3, Offenders: 4, Blocks: 5, Extends: 6, Releases: 7, Refusals: 8, Ours: 9, BytesScanned: 10,
 		Extra: map[string]string{"guard": "pass"},
 	}
 	if err := c.Add(context.Background(), ledger.Event{Event: "block"}, want.Event()); err != nil {
@@ -129,11 +129,11 @@ func TestSummariesAreReadBack(t *testing.T) {
 func TestBaseline(t *testing.T) {
 	var past []ledger.Summary
 	for i := range 12 {
-		past = append(past, ledger.Summary{Service: "SVC", Window: time.Hour, Outcome: ledger.Success, Rows: int64(100 + i)})
+		past = append(past, ledger.Summary{Service: "SVC", Window: time.Hour, Outcome: ledger.Success, Rows: 900, Trusted: int64(100 + i)})
 	}
 	noise := []ledger.Summary{
-		{Service: "SVC", Window: time.Hour, Outcome: ledger.Failure, Rows: 1}, {Service: "SVC", Window: time.Minute, Outcome: ledger.Success, Rows: 1},
-		{Service: "OTHER", Window: time.Hour, Outcome: ledger.Success, Rows: 1}, {Service: "SVC", Window: time.Hour, Outcome: ledger.Success},
+		{Service: "SVC", Window: time.Hour, Outcome: ledger.Failure, Trusted: 1}, {Service: "SVC", Window: time.Minute, Outcome: ledger.Success, Trusted: 1},
+		{Service: "OTHER", Window: time.Hour, Outcome: ledger.Success, Trusted: 1}, {Service: "SVC", Window: time.Hour, Outcome: ledger.Success, Rows: 900},
 	}
 	if got := ledger.Baseline(append(noise, past...), "SVC", time.Hour); got != 106 {
 		t.Errorf("got %d, want the median of the runs that are alike", got)

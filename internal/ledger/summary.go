@@ -20,7 +20,7 @@ type Summary struct {
 	Window  time.Duration // the longest window: what Rows counts
 	Newest  time.Time     // newest row; zero when there was none
 
-	Rows, OKRequests, OKAddresses          int64
+	Rows, Trusted, OKRequests, OKAddresses int64 // Trusted are the rows that can block
 	Offenders, Blocks, Extends             int64
 	Releases, Refusals, Ours, BytesScanned int64
 	Extra                                  map[string]string // whatever else the event's detail says
@@ -29,7 +29,7 @@ type Summary struct {
 // numbers names the counters in the order of the struct.
 func (s *Summary) numbers() map[string]*int64 {
 	return map[string]*int64{
-		"rows": &s.Rows, "ok_requests": &s.OKRequests, "ok_addresses": &s.OKAddresses,
+		"rows": &s.Rows, "trusted": &s.Trusted, "ok_requests": &s.OKRequests, "ok_addresses": &s.OKAddresses,
 		"offenders": &s.Offenders, "blocks": &s.Blocks, "extends": &s.Extends,
 		"releases": &s.Releases, "refusals": &s.Refusals, "ours": &s.Ours, "bytes_scanned": &s.BytesScanned,
 	}
@@ -83,14 +83,14 @@ func Summaries(events []Event) []Summary {
 	return all
 }
 
-// Baseline is the usual number of rows of such a window of such a service: the
+// Baseline is the usual number of trusted rows of such a window of such a service: the
 // median over past runs that succeeded, at least minRuns of them; 0 means no baseline.
 func Baseline(summaries []Summary, service string, window time.Duration) int64 {
 	const minRuns = 12 // an hour of runs at the default period
 	var rows []int64
 	for _, s := range summaries {
-		if s.Service == service && s.Window == window && s.Outcome == Success && s.Rows > 0 {
-			rows = append(rows, s.Rows)
+		if s.Service == service && s.Window == window && s.Outcome == Success && s.Trusted > 0 {
+			rows = append(rows, s.Trusted)
 		}
 	}
 	if len(rows) < minRuns {
