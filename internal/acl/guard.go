@@ -16,10 +16,10 @@ type GuardInput struct {
 	Limits       Limits
 	Health       detect.Health
 	HasData      bool      // false for commands that bring no log data (block, unblock)
-	To           time.Time // T, the end of the windows: the age of the data is T - Health.Newest; zero means Plan.Now
+	To           time.Time // T, the end of the windows: the age of the data is T - Health.TrustedNewest; zero means Plan.Now
 	Actions      map[string]policy.Action
 	Never, Allow *lists.Set // checked again, by overlap, on the final plan
-	Baseline     int64      // usual rows of such a window; 0 means no baseline
+	Baseline     int64      // usual trusted rows of such a window; 0 means no baseline
 	Override     string     // name of one limit lifted for this plan
 }
 

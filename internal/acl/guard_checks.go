@@ -11,24 +11,30 @@ import (
 	"edgewarden/internal/policy"
 )
 
-// data judges blocks by what the log data itself looks like. Rows that are missing can only hide an address that a
-// counter would catch; a share, a score or a ratio they can make.
+// data judges blocks by what the log data itself looks like, of the trusted rows alone: no other can block, and whoever
+// sends them could hide stale data or stop all blocks. Rows that are missing can only hide an address that a counter would
+// catch; a share, a score or a ratio they can make.
 func (g *guard) data() {
 	h := g.in.Health
 	byCount := func(c Change) bool { return c.blocks() }
 	byShare := func(c Change) bool { return c.blocks() && !g.countsOnly(c) }
-	if !g.check(LimitNoData, float64(h.Rows), 1, h.Rows > 0, "") {
-		g.class(LimitNoData, "there are no rows: nobody is blocked on no evidence", byCount)
-	} else {
+	note := ""
+	if h.Trusted == 0 && h.Rows > 0 {
+		note = fmt.Sprintf("none of %d rows is trusted: none can block", h.Rows)
+	}
+	switch idle := note != "" && g.idle(); {
+	case !g.check(LimitNoData, float64(h.Trusted), 1, h.Trusted > 0 || idle, note):
+		g.class(LimitNoData, "there are no trusted rows: nobody is blocked on no evidence", byCount)
+	case !idle:
 		age := g.age()
 		if !g.most(LimitStale, age.Seconds(), g.l.Stale.Seconds(), "") {
-			g.class(LimitStale, fmt.Sprintf("the newest row is %s old: what it shows may be over", age.Round(time.Second)), byCount)
+			g.class(LimitStale, fmt.Sprintf("the newest trusted row is %s old: what it shows may be over", age.Round(time.Second)), byCount)
 		}
 	}
-	if !g.most(LimitNoAddress, share(h.NoAddress, h.Rows), g.l.NoAddress, "") {
-		g.class(LimitNoAddress, fmt.Sprintf("%d of %d request rows have no client address: the column is broken", h.NoAddress, h.Rows), byCount)
+	if !g.most(LimitNoAddress, share(h.TrustedNoAddress, h.Trusted), g.l.NoAddress, "") {
+		g.class(LimitNoAddress, fmt.Sprintf("%d of %d trusted rows have no client address: the column is broken", h.TrustedNoAddress, h.Trusted), byCount)
 	}
-	note := ""
+	note = ""
 	if !h.LossKnown {
 		note = "no heartbeat: loss is not known"
 	}
@@ -40,13 +46,13 @@ func (g *guard) data() {
 
 func (g *guard) volume(byShare func(Change) bool) {
 	if g.in.Baseline <= 0 || g.l.Volume < 0 {
-		g.check(LimitVolume, float64(g.in.Health.Rows), 0, true, "no baseline")
+		g.check(LimitVolume, float64(g.in.Health.Trusted), 0, true, "no baseline")
 		return
 	}
 	least := g.l.Volume * float64(g.in.Baseline)
-	rows := float64(g.in.Health.Rows)
+	rows := float64(g.in.Health.Trusted)
 	if !g.check(LimitVolume, rows, least, rows >= least, fmt.Sprintf("usual: %d", g.in.Baseline)) {
-		g.class(LimitVolume, fmt.Sprintf("only %d rows where %d are usual: shares and scores mean little", g.in.Health.Rows, g.in.Baseline), byShare)
+		g.class(LimitVolume, fmt.Sprintf("only %d trusted rows where %d are usual: shares and scores mean little", g.in.Health.Trusted, g.in.Baseline), byShare)
 	}
 }
 
@@ -55,7 +61,25 @@ func (g *guard) age() time.Duration {
 	if to.IsZero() {
 		to = g.p.Now
 	}
-	return max(0, to.Sub(g.in.Health.Newest))
+	return max(0, to.Sub(g.in.Health.TrustedNewest))
+}
+
+// idle reports whether nothing depends on trusted rows: no block is planned, none is in force, and no such rows are usual.
+// A dry run over imported files is like that.
+func (g *guard) idle() bool {
+	return g.in.Baseline <= 0 && g.ours() == 0 && !slices.ContainsFunc(g.p.Changes, Change.blocks)
+}
+
+// ours is how many entries of the block ACLs carry our mark.
+func (g *guard) ours() (n int) {
+	for _, l := range g.s.of(roleBlock) {
+		for _, e := range l.Entries {
+			if e.Ours {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // countsOnly is false for a rule that nobody described.
@@ -189,17 +213,10 @@ func (g *guard) allowReleases() {
 	match := func(c Change) bool {
 		return c.Op == Delete && c.Mark.Kind == policy.KindBlock && c.Code == policy.CodeAllowlisted
 	}
-	n, ours := 0, 0
+	n, ours := 0, g.ours()
 	for _, c := range g.p.Changes {
 		if match(c) {
 			n++
-		}
-	}
-	for _, l := range g.s.of(roleBlock) {
-		for _, e := range l.Entries {
-			if e.Ours {
-				ours++
-			}
 		}
 	}
 	limit := max(g.l.AllowReleases*float64(ours), atLeast)

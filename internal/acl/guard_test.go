@@ -17,7 +17,7 @@ import (
 
 // healthy is a shop with 5,000 successful addresses and nothing wrong with its logs.
 func healthy() detect.Health {
-	return detect.Health{Rows: 100_000, Newest: t0.Add(-time.Minute), Trusted: 100_000, OKRequests: 90_000, OKAddresses: 5_000, LossKnown: true}
+	return detect.Health{Rows: 100_000, Newest: t0.Add(-time.Minute), Trusted: 100_000, TrustedNewest: t0.Add(-time.Minute), OKRequests: 90_000, OKAddresses: 5_000, LossKnown: true}
 }
 
 // byRule gives a block by the rule "flood" (counts) or "share" (a share).
@@ -54,25 +54,31 @@ func TestGuard(t *testing.T) {
 		verdict string
 		failed  string
 	}{
-		"healthy data lets everything through":                    {func(in) {}, everything, "pass", ""},
-		"a clock two minutes off is fine":                         {func(x in) { x.s.Skew = -2 * time.Minute }, everything, "pass", ""},
-		"a clock further behind stops releases too":               {func(x in) { x.s.Skew = -121 * time.Second }, "", "refused", "clock-skew"},
-		"a clock further ahead stops releases too":                {func(x in) { x.s.Skew = time.Hour }, "", "refused", "clock-skew"},
-		"rows from the future say that a clock is wrong":          {func(x in) { x.g.Health.Ahead = 1_001 }, "", "refused", "ahead"},
-		"one per cent of them is fine":                            {func(x in) { x.g.Health.Ahead = 1_000 }, everything, "pass", ""},
-		"stale data stops blocks, not releases":                   {func(x in) { x.g.Health.Newest = t0.Add(-601 * time.Second) }, noBlocks, "refused", "stale-data"},
-		"ten minutes old is not stale":                            {func(x in) { x.g.Health.Newest = t0.Add(-10 * time.Minute) }, everything, "pass", ""},
-		"age is counted from T, so that settling adds nothing":    {func(x in) { x.g.Health.Newest, x.g.To = t0.Add(-11*time.Minute), t0.Add(-2*time.Minute) }, everything, "pass", ""},
-		"no rows stop blocks, not releases":                       {func(x in) { x.g.Health = detect.Health{} }, noBlocks, "refused", "no-data"},
-		"a broken address column stops blocks":                    {func(x in) { x.g.Health.NoAddress = 5_001 }, noBlocks, "refused", "no-address"},
+		"healthy data lets everything through":                 {func(in) {}, everything, "pass", ""},
+		"a clock two minutes off is fine":                      {func(x in) { x.s.Skew = -2 * time.Minute }, everything, "pass", ""},
+		"a clock further behind stops releases too":            {func(x in) { x.s.Skew = -121 * time.Second }, "", "refused", "clock-skew"},
+		"a clock further ahead stops releases too":             {func(x in) { x.s.Skew = time.Hour }, "", "refused", "clock-skew"},
+		"rows from the future say that a clock is wrong":       {func(x in) { x.g.Health.Ahead = 1_001 }, "", "refused", "ahead"},
+		"one per cent of them is fine":                         {func(x in) { x.g.Health.Ahead = 1_000 }, everything, "pass", ""},
+		"stale data stops blocks, not releases":                {func(x in) { x.g.Health.TrustedNewest = t0.Add(-601 * time.Second) }, noBlocks, "refused", "stale-data"},
+		"ten minutes old is not stale":                         {func(x in) { x.g.Health.TrustedNewest = t0.Add(-10 * time.Minute) }, everything, "pass", ""},
+		"age is counted from T, so that settling adds nothing": {func(x in) { x.g.Health.TrustedNewest, x.g.To = t0.Add(-11*time.Minute), t0.Add(-2*time.Minute) }, everything, "pass", ""},
+		"no rows stop blocks, not releases":                    {func(x in) { x.g.Health = detect.Health{} }, noBlocks, "refused", "no-data"},
+		"fresh junk of strangers does not make stale data fresh": {func(x in) {
+			x.g.Health.TrustedNewest, x.g.Health.Newest, x.g.Health.Rows = t0.Add(-601*time.Second), t0, 900_000
+		}, noBlocks, "refused", "stale-data"},
+		"strangers cannot break the address column":               {func(x in) { x.g.Health.Rows, x.g.Health.NoAddress = 900_000, 800_000 }, everything, "pass", ""},
+		"strangers do not stand in for trusted rows":              {func(x in) { x.g.Health.Trusted, x.g.Health.TrustedNewest = 0, time.Time{} }, noBlocks, "refused", "no-data"},
+		"strangers cannot make up the usual volume":               {func(x in) { x.g.Health.Rows, x.g.Health.Trusted, x.g.Baseline = 900_000, 99_999, 200_000 }, noShare, "refused", "volume"},
+		"a broken address column stops blocks":                    {func(x in) { x.g.Health.TrustedNoAddress = 5_001 }, noBlocks, "refused", "no-address"},
 		"loss stops a share, and only warns for a count":          {func(x in) { x.g.Health.Loss = 0.051 }, noShare, "refused", "loss"},
 		"five per cent of loss is fine":                           {func(x in) { x.g.Health.Loss = 0.05 }, everything, "pass", ""},
 		"low volume stops a share, and only warns for a count":    {func(x in) { x.g.Baseline = 200_001 }, noShare, "refused", "volume"},
 		"half the usual volume is fine":                           {func(x in) { x.g.Baseline = 200_000 }, everything, "pass", ""},
 		"a rule nobody described counts as one by share":          {func(x in) { x.g.Health.Loss, x.g.Actions = 0.5, nil }, noBlocks, "refused", "loss"},
 		"without log data nothing of the data is asked":           {func(x in) { *x.g = acl.GuardInput{} }, everything, "pass", ""},
-		"a lifted limit lets through":                             {func(x in) { x.g.Health.Newest, x.g.Override = t0.Add(-time.Hour), "stale-data" }, everything, "pass", ""},
-		"lifting one does not lift another":                       {func(x in) { x.g.Health.Newest, x.g.Override = t0.Add(-time.Hour), "loss" }, noBlocks, "refused", "stale-data"},
+		"a lifted limit lets through":                             {func(x in) { x.g.Health.TrustedNewest, x.g.Override = t0.Add(-time.Hour), "stale-data" }, everything, "pass", ""},
+		"lifting one does not lift another":                       {func(x in) { x.g.Health.TrustedNewest, x.g.Override = t0.Add(-time.Hour), "loss" }, noBlocks, "refused", "stale-data"},
 		"a limit of one's own counts":                             {func(x in) { x.g.Limits.Stale = 30 * time.Second }, noBlocks, "refused", "stale-data"},
 		"a limit can be switched off":                             {func(x in) { x.g.Limits.Loss, x.g.Health.Loss = -1, 0.9 }, everything, "pass", ""},
 		"more new blocks than allowed: the most harmful, no more": {func(x in) { x.g.Limits.NewBlocks = 1 }, noShare, "warn", "too-many-blocks"},
@@ -138,6 +144,34 @@ func TestBadDataWithNothingToRefuseIsAWarning(t *testing.T) {
 	}
 }
 
+func TestALakeOfImportsAloneAlarmsNobody(t *testing.T) {
+	imports := detect.Health{Rows: 5_000, Newest: t0.Add(-48 * time.Hour), NoAddress: 700}
+	for name, tc := range map[string]struct {
+		rows     []row
+		baseline int64
+		verdict  string
+	}{
+		"nothing depends on trusted rows":        {nil, 0, "pass"},
+		"blocks are in force, and nobody renews": {[]row{{acl: b1, prefix: "203.0.113.1", comment: ours}}, 0, "warn"},
+		"trusted rows used to come":              {nil, 5_000, "warn"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := snap(t, tc.rows...)
+			s.Skew = 0
+			p := acl.Diff(s, nil, acl.DiffOptions{Now: t0})
+			acl.Guard(p, s, acl.GuardInput{HasData: true, Health: imports, Baseline: tc.baseline})
+			if p.Verdict.Verdict != tc.verdict {
+				t.Errorf("%+v", p.Verdict)
+			}
+			for _, c := range p.Verdict.Limits {
+				if c.Name == acl.LimitNoData && c.Note != "none of 5000 rows is trusted: none can block" {
+					t.Errorf("no-data says %q", c.Note)
+				}
+			}
+		})
+	}
+}
+
 func TestWidthIsJudgedOnTheFinalPlan(t *testing.T) {
 	s := snap(t)
 	s.Skew = 0
@@ -180,7 +214,7 @@ func TestCollateralIsCountedInAddressesAndSparesTheRuleThatHitsMost(t *testing.T
 		want        int
 		verdict     string
 	}{
-		"65 of 6,500 is one per cent":                           {6_500, "", 66, "pass"},
+		"65 of 6,500 is one per cent": {6_500, "", 66, "pass"},
 		"65 of 5,000 is more: of the rule that hits 60 the most harmful 45 are written": {5_000, "", 51, "warn"},
 		"lifted": {5_000, "collateral", 66, "pass"},
 		"in a small shop ten addresses are always allowed": {50, "", 11, "warn"},
@@ -336,8 +370,8 @@ func TestReleasesNeverDependOnData(t *testing.T) {
 	want := lines(acl.Diff(s, nil, acl.DiffOptions{Now: t0}))
 	for seed := range uint64(50) {
 		r := rand.New(rand.NewPCG(seed, 4))
-		h := detect.Health{Rows: r.Int64N(3), Trusted: r.Int64N(100), NoAddress: r.Int64N(3), OKAddresses: r.Int64N(3), Loss: r.Float64(), LossKnown: true,
-			Newest: t0.Add(-time.Duration(r.IntN(48)) * time.Hour)}
+		h := detect.Health{Rows: r.Int64N(3), Trusted: r.Int64N(100), NoAddress: r.Int64N(3), TrustedNoAddress: r.Int64N(3), OKAddresses: r.Int64N(3), Loss: r.Float64(), LossKnown: true,
+			TrustedNewest: t0.Add(-time.Duration(r.IntN(48)) * time.Hour)}
 		p := acl.Diff(s, nil, acl.DiffOptions{Now: t0})
 		acl.Guard(p, s, acl.GuardInput{Health: h, HasData: true, Baseline: r.Int64N(1000)})
 		if lines(p) != want {

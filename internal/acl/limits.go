@@ -12,11 +12,11 @@ import (
 //	name             what is measured                                              limit        when it fails
 //	clock-skew       our clock against Fastly's Date header, seconds               2 min        nothing is written
 //	ahead            share of trusted rows over 2 min ahead of our clock           1 %          nothing is written
-//	stale-data       age of the newest row before T, seconds                       10 min       no blocks
-//	no-data          rows in the longest window                                    at least 1   no blocks
-//	no-address       share of request rows without a client address                5 %          no blocks
+//	stale-data       age of the newest trusted row before T, seconds               10 min       no blocks
+//	no-data          trusted rows in the longest window                            at least 1   no blocks
+//	no-address       share of trusted rows without a client address                5 %          no blocks
 //	loss             share of lines lost between Fastly and the store              5 %          no blocks by share, score or ratio
-//	volume           rows against the usual number                                 half         no blocks by share, score or ratio
+//	volume           trusted rows against the usual number                         half         no blocks by share, score or ratio
 //	too-many-blocks  new blocks of one run                                         100          the most harmful are written
 //	collateral       successful distinct addresses hit, of all such                1 %, or 10   the most harmful are written
 //	allow-releases   blocks released because of the allowlist, of ours             20 %, or 10  none of these releases
@@ -25,7 +25,7 @@ import (
 //	width            prefix length of a block                                      /24, /48     that block
 //
 // clock-skew and ahead judge all changes; the others leave releases and exemptions alone, but for allow-releases. The last
-// three cannot be lifted.
+// three cannot be lifted. Trusted rows are those that can block: see detect.Health.
 type Limits struct {
 	MaxWidth4, MaxWidth6 int           // 24, 48
 	Stale                time.Duration // 10 min
@@ -35,8 +35,8 @@ type Limits struct {
 	AllowReleases        float64       // 0.20 of ours, at least 10
 	ClockSkew            time.Duration // 2 min
 	Ahead                float64       // 0.01 of trusted rows
-	NoAddress            float64       // 0.05 of request rows
-	Volume               float64       // 0.5 of the usual rows
+	NoAddress            float64       // 0.05 of trusted rows
+	Volume               float64       // 0.5 of the usual trusted rows
 }
 
 // The names of limits: in Verdict, as codes of refusals, and what an override names.

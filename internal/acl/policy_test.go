@@ -40,7 +40,7 @@ func TestPolicyDiffAndApplySettle(t *testing.T) {
 			ds := policy.Decide(policy.Input{Now: now, Offenders: found, Actions: rules, Present: present.Present(), Allow: allow, Never: never})
 			p := acl.Diff(present, ds, acl.DiffOptions{Now: now, Run: fmt.Sprint("run-", now.Unix())})
 			h := healthy()
-			h.Newest = now
+			h.TrustedNewest = now
 			acl.Guard(p, present, acl.GuardInput{Health: h, HasData: true, Actions: rules, Never: never, Allow: allow})
 			res, err := c.Apply(t.Context(), present, p)
 			if err != nil || len(res.Failed) > 0 {
