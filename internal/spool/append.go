@@ -20,7 +20,11 @@ const keptBuffer = 4 << 20
 // counts the payloads as dropped. It waits for no sync: a record survives the
 // death of the process from here on, and that of the machine after the next
 // sync. The payloads are copied.
-func (s *Spool) Append(payloads [][]byte) error {
+func (s *Spool) Append(payloads [][]byte) error { return s.AppendFrom("", payloads) }
+
+// AppendFrom is Append for records that count against the share of owner, any
+// name; ErrShare says that it is used up. Records of nobody ("") have no share.
+func (s *Spool) AppendFrom(owner string, payloads [][]byte) error {
 	if len(payloads) == 0 {
 		return nil
 	}
@@ -43,7 +47,7 @@ func (s *Spool) Append(payloads [][]byte) error {
 	for _, p := range payloads {
 		b = appendRecord(b, p, t)
 	}
-	err := s.append(b, int64(len(payloads)), t)
+	err := s.append(owner, b, int64(len(payloads)), t)
 	if cap(b) <= keptBuffer {
 		*buf = b
 		buffers.Put(buf)
@@ -52,7 +56,7 @@ func (s *Spool) Append(payloads [][]byte) error {
 }
 
 // append writes encoded records whose header checksums are still missing.
-func (s *Spool) append(b []byte, records, t int64) error {
+func (s *Spool) append(owner string, b []byte, records, t int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -61,20 +65,29 @@ func (s *Spool) append(b []byte, records, t int64) error {
 	if s.failing != nil {
 		return fmt.Errorf("append to spool: earlier records cannot be synced: %w", s.failing)
 	}
-	if s.bytes+int64(len(b))+segmentHead+segmentSeal > s.o.MaxBytes { // it may take a new segment
+	free := s.o.MaxBytes - s.bytes - segmentHead - segmentSeal // it may take a new segment
+	if int64(len(b)) > free {
 		s.full.begin(s, nil)
 		return ErrFull
 	}
+	a := s.owner(owner)
+	if !s.allows(a, int64(len(b)), free) {
+		s.forgive(a)
+		s.crowded = true
+		signal(s.dirty) // the sync goroutine looks whether room can be made
+		return ErrShare
+	}
 	err := s.put(b, records, t)
-	switch {
-	case err == nil:
-		s.full.end(s)
-	case diskFull(err):
-		s.full.begin(s, err)
-		return ErrFull
-	default:
+	if err != nil {
+		s.forgive(a)
+		if diskFull(err) {
+			s.full.begin(s, err)
+			return ErrFull
+		}
 		return fmt.Errorf("append to spool: %w", err)
 	}
+	s.charge(a, s.active, int64(len(b)))
+	s.full.end(s)
 	signal(s.dirty)
 	if s.unsynced >= s.o.SyncBytes {
 		signal(s.kick)

@@ -19,6 +19,7 @@
 //     stands on; the file is kept.
 //   - At the byte cap and on a full disk the newest records are refused with
 //     [ErrFull]; nothing waits, nothing exits, and it ends by itself.
+//   - No owner of records fills the spool for the others: share.go.
 //   - Memory does not grow with the queue.
 //
 // # Files

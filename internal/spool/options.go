@@ -17,6 +17,9 @@ var (
 	ErrFull = errors.New("spool is full")
 	// ErrClosed: the spool was closed.
 	ErrClosed = errors.New("spool is closed")
+	// ErrShare: the owner holds its share. Nothing was written; others may write.
+	// It ends by itself when cursors acknowledge.
+	ErrShare = errors.New("owner's share of the spool is used up")
 )
 
 // MaxRecordBytes is the largest payload Append takes.
@@ -34,7 +37,11 @@ type Options struct {
 	// without any cursor nothing is ever removed. A cursor that is on disk but
 	// not named here is kept and holds nothing back.
 	Cursors []string
-	Logger  *slog.Logger // nil is silent
+	// OwnerShare is the largest part of MaxBytes, in percent, that one owner alone
+	// may fill; share.go says what it means for several. 0 and 100 mean no limit.
+	OwnerShare int
+	Synced     func(took time.Duration) // told of every sync of a segment that worked; nil is not called
+	Logger     *slog.Logger             // nil is silent
 }
 
 // Limits of Options. A segment offset is the low half of a position, so it has
@@ -53,6 +60,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.SegmentBytes == 0 {
 		o.SegmentBytes = 64 << 20
+	}
+	if o.OwnerShare == 0 {
+		o.OwnerShare = wholeShare
+	}
+	if o.Synced == nil {
+		o.Synced = func(time.Duration) {}
 	}
 	o.SegmentBytes = max(min(o.SegmentBytes, o.MaxBytes/4), minSegmentBytes)
 	if o.SyncInterval == 0 {
@@ -85,6 +98,9 @@ func (o Options) validate() error {
 	}
 	if o.SyncBytes < 0 {
 		bad("sync bytes %d is negative: use 0 for the default", o.SyncBytes)
+	}
+	if o.OwnerShare < 0 || o.OwnerShare > wholeShare {
+		bad("share of one owner %d %% is outside 1 to %d: use 100 for no limit", o.OwnerShare, wholeShare)
 	}
 	seen := map[string]bool{}
 	for _, name := range o.Cursors {

@@ -100,6 +100,7 @@ func (s *Spool) forget(g *segment) {
 	defer s.mu.Unlock()
 	s.segments = slices.DeleteFunc(s.segments, func(x *segment) bool { return x == g })
 	s.bytes -= g.size()
+	s.settle(g)
 	if g.damaged {
 		s.setAside++
 	}
@@ -108,13 +109,13 @@ func (s *Spool) forget(g *segment) {
 	}
 }
 
-// relieve gives up the last segment of a full spool when every cursor is done
+// relieve gives up the last segment of a spool that refuses records when every cursor is done
 // with it, since only segments with a successor can be removed. On a full disk
 // there may be no room for the successor; then its own bytes make room.
 func (s *Spool) relieve() {
 	s.mu.Lock()
 	var g *segment
-	if n := len(s.segments); n > 0 && s.full.now {
+	if n := len(s.segments); n > 0 && (s.full.now || s.crowded) {
 		g = s.segments[n-1]
 	}
 	need := g != nil && g.records > 0 && g.synced == g.end
@@ -123,6 +124,7 @@ func (s *Spool) relieve() {
 		return
 	}
 	s.mu.Lock()
+	s.crowded = false
 	if s.segments[len(s.segments)-1] == g && g.synced == g.end {
 		if err := s.rotate(); diskFull(err) && s.empty(g) {
 			s.active = nil // put tries again if this does not help
@@ -141,6 +143,7 @@ func (s *Spool) empty(g *segment) bool {
 		return false
 	}
 	s.bytes -= g.end - segmentHead
+	s.settle(g)
 	g.end, g.synced, g.records, g.syncedRecords = segmentHead, segmentHead, 0, 0
 	return true
 }

@@ -38,6 +38,8 @@ type segment struct {
 	damaged       bool     // to be set aside, not removed, when it is spent
 	fresh         bool     // its name is not durable in the directory yet
 	doubt         error    // why its last sync failed: what is unsynced has to move
+
+	owed map[*account]int64 // bytes by owner; records that moved elsewhere stay in it
 }
 
 // start and stop are the positions of the first record and after the last

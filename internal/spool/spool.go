@@ -44,6 +44,8 @@ type Spool struct {
 	lost     int64      // records found damaged
 	failing  error      // why the last sync pass failed; nil when it did not
 	full     fullness
+	owners   map[string]*account
+	crowded  bool // an owner was refused since room was last made
 	closed   bool
 	wake     chan struct{} // closed and replaced when a waiting Next should look again
 
@@ -65,7 +67,7 @@ func open(o Options, prepare func(*Spool)) (*Spool, error) {
 	}
 	o = o.withDefaults()
 	s := &Spool{
-		o: o, log: o.Logger, cursors: map[string]*Cursor{},
+		o: o, log: o.Logger, cursors: map[string]*Cursor{}, owners: map[string]*account{},
 		dirty: make(chan struct{}, 1), kick: make(chan struct{}, 1),
 		quit: make(chan struct{}), done: make(chan struct{}), wake: make(chan struct{}),
 		write: func(f *os.File, b []byte, off int64) (int, error) { return f.WriteAt(b, off) },

@@ -16,6 +16,8 @@ type Stats struct {
 	Lost          int64                // records this process found damaged; they were appended and are never returned
 	Full          bool                 // the last Append was refused for want of room
 	OldestUnacked map[string]time.Time // when the oldest pending record was appended, per cursor that has one
+	Owners        int                  // owners whose records are on disk
+	LargestOwner  int64                // bytes of the one that has most
 }
 
 // Stats returns the present state. It reads at most one record header a cursor.
@@ -24,6 +26,7 @@ func (s *Spool) Stats() Stats {
 	st := Stats{
 		Bytes: s.bytes, Segments: len(s.segments), Damaged: s.setAside, Lost: s.lost, Full: s.full.now,
 		Pending: map[string]int64{}, OldestUnacked: map[string]time.Time{},
+		Owners: len(s.owners), LargestOwner: s.largest(),
 	}
 	for _, g := range s.segments {
 		if g.damaged {
@@ -73,8 +76,8 @@ func pendingIn(segments []*segment, acked ranges, done map[uint32]int64, n *int6
 }
 
 // StatsOf reads the state of a spool directory without changing it, whether or
-// not a process has it open. It knows every cursor on disk. Lost and Full are
-// the running process's knowledge and stay zero.
+// not a process has it open. It knows every cursor on disk. Lost, Full and
+// the owners are the running process's knowledge and stay zero.
 func StatsOf(dir string) (Stats, error) {
 	st := Stats{Pending: map[string]int64{}, OldestUnacked: map[string]time.Time{}}
 	l, err := list(dir)

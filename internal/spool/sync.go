@@ -111,9 +111,11 @@ func (s *Spool) syncSegments() (*segment, error) {
 		if j.g.doubt != nil { // only a sync pass sets or reads it
 			return j.g, j.g.doubt
 		}
+		began := time.Now()
 		if err := s.sync(j.f); err != nil {
 			return j.g, err
 		}
+		s.o.Synced(time.Since(began))
 		s.mu.Lock()
 		s.unsynced -= j.end - j.g.synced
 		j.g.synced, j.g.syncedRecords, j.g.fresh = j.end, j.records, false
