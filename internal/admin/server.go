@@ -52,15 +52,21 @@ func Listen(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening for the operator: %w", err)
 	}
+	return newServer(l, handler(o), 30*time.Second, o.Logger), nil
+}
+
+// newServer bounds what a client can hold of the server. Writing an answer takes
+// at most write.
+func newServer(l net.Listener, h http.Handler, write time.Duration, log *slog.Logger) *Server {
 	return &Server{listener: l, http: &http.Server{
-		Handler:           handler(o),
+		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      30 * time.Second,
+		WriteTimeout:      write,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
-	}}, nil
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}}
 }
 
 func handler(o Options) http.Handler {
