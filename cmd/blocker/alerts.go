@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -13,7 +14,7 @@ import (
 )
 
 // edgeAlerts says what shows, at the edge itself, that blocking does not work although every call succeeded.
-func edgeAlerts(s *acl.Snapshot, now time.Time) []string {
+func edgeAlerts(s *acl.Snapshot) []string {
 	var out []string
 	for _, l := range s.Blocks {
 		if l.ID != "" && !l.Referenced {
@@ -25,16 +26,22 @@ func edgeAlerts(s *acl.Snapshot, now time.Time) []string {
 			out = append(out, fmt.Sprintf("%s in ACL %s exempts a great part of the internet: blocks in it do not act", e.Prefix, s.Exempt.Name))
 		}
 	}
+	return out
+}
+
+// leaseAlert says why the edge enforces nothing; empty when it does.
+func leaseAlert(s *acl.Snapshot, now time.Time) []string {
 	switch {
 	case s.ControlID == "":
+		return nil // said elsewhere: nothing is written without it
 	case s.Stopped != "":
-		out = append(out, "stopped by "+stoppedBy(s.Stopped)+": the edge enforces nothing until blocker start --reason …")
+		return []string{"stopped by " + stoppedBy(s.Stopped) + ": the edge enforces nothing until blocker start --reason …"}
 	case s.EnforceUntil.IsZero():
-		out = append(out, "no lease yet: the edge enforces nothing until a run has succeeded")
+		return []string{"no lease yet: the edge enforces nothing until a run has succeeded"}
 	case s.EnforceUntil.Before(now):
-		out = append(out, fmt.Sprintf("the lease ended at %s: the edge has not enforced since; the next successful run moves it", s.EnforceUntil.UTC().Format(time.RFC3339)))
+		return []string{fmt.Sprintf("the lease ended at %s: the edge has not enforced since; the next successful run moves it", s.EnforceUntil.UTC().Format(time.RFC3339))}
 	}
-	return out
+	return nil
 }
 
 // leakAlerts names blocked addresses whose requests still pass.
@@ -52,14 +59,15 @@ func leakAlerts(s *acl.Snapshot, found detect.Result, actions map[string]policy.
 }
 
 // dataAlerts says that a store without rows is no quiet night.
-func dataAlerts(service string, h detect.Health, window time.Duration, to time.Time) []string {
+func (c *cycle) dataAlerts(service string, h detect.Health, window time.Duration) []string {
+	stale := cmp.Or(c.Guard.Stale, 10*time.Minute)
 	if h.Rows == 0 {
 		return []string{fmt.Sprintf("no rows%s in the last %s: is ingest running, and is the service id right?", ofService(service), window)}
 	}
-	if h.Trusted == 0 {
+	if h.Trusted == 0 && !c.Policy.TrustForgeable && !c.Policy.TrustUnauthenticated {
 		return []string{fmt.Sprintf("none of %d rows is trusted, so nobody can be blocked: lines need a token or client certificate, and our log format", h.Rows)}
 	}
-	if age := to.Sub(h.Newest); !h.Newest.IsZero() && age > 10*time.Minute {
+	if age := c.to.Sub(h.Newest); !h.Newest.IsZero() && age > stale {
 		return []string{fmt.Sprintf("the newest row%s is %s old: is ingest shipping?", ofService(service), age.Round(time.Second))}
 	}
 	return nil

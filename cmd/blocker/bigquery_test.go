@@ -14,7 +14,7 @@ import (
 // table starts a stand-in for BigQuery that holds one table in which the attacker met rule 0, 300 requests.
 func (w *world) table() (*bqtest.Server, string) {
 	newest := w.T.Add(-10 * time.Second).UnixMicro()
-	health := detect.Row{Rule: -1, HealthRows: 900, HealthNewestUs: newest, HealthTrusted: 900, HealthOKRequests: 900, HealthOKAddresses: 201}
+	health := detect.Row{Rule: -1, HealthRows: 900, HealthNewestUs: newest, HealthTrusted: 900, HealthTrustedNewestUs: newest, HealthOKRequests: 900, HealthOKAddresses: 201}
 	found := detect.Row{Rule: 0, Key: attacker, Met: 1, Requests: 300, Peak: 120, OK: 300, DistinctPaths: 7, Addresses: 1, OKAddresses: 1, Share: 0.33, FirstUs: newest - 150e6, LastUs: newest, Population: 201}
 	s := &bqtest.Server{Table: "logs-project.edge_logs.fastly", Bytes: 212 << 20, Answers: map[string]bqtest.Answer{
 		"detect":   bqtest.DetectAnswer(health, found),

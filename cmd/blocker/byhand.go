@@ -80,7 +80,7 @@ func (c *cycle) serviceByHand(ctx context.Context, svc config.Service, event, re
 		return sr, fmt.Errorf("reading the present entries: %w", err)
 	}
 	sr.Snapshot = snapshot
-	sr.Alerts = edgeAlerts(snapshot, c.now)
+	sr.Alerts = append(edgeAlerts(snapshot), leaseAlert(snapshot, c.now)...)
 	ds, err := decide(c, snapshot)
 	if err != nil {
 		return sr, err

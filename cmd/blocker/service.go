@@ -63,11 +63,15 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 		Baseline: ledger.Baseline(ledger.Summaries(past), svc.ID, set.MaxWindow()),
 	})
 	sr.Plan = plan
-	sr.Alerts = slices.Concat(edgeAlerts(snapshot, c.now), leakAlerts(snapshot, found, actions, c.now), dataAlerts(svc.ID, found.Health, sr.Window, c.to))
+	sr.Alerts = slices.Concat(edgeAlerts(snapshot), leakAlerts(snapshot, found, actions, c.now), c.dataAlerts(svc.ID, found.Health, sr.Window))
 	if svc.ID == "" {
 		return sr, nil
 	}
-	return sr, c.carryOut(ctx, client, snapshot, sr)
+	err = c.carryOut(ctx, client, snapshot, sr)
+	if sr.LeaseUntil.IsZero() {
+		sr.Alerts = append(sr.Alerts, leaseAlert(snapshot, c.now)...)
+	}
+	return sr, err
 }
 
 // carryOut writes a judged plan, unless this is a dry run: the one place that decides it.
