@@ -3,7 +3,8 @@ package lists
 import "net/netip"
 
 // reserved are the addresses that are nobody's on the public internet, or everybody's: a block of one
-// hits something other than a visitor. Source: IANA's special-purpose address registries,
+// hits something other than a visitor, or thousands of them at once: a client of IPv6 is told by its /64, and a gateway puts
+// all of IPv4 into one. Source: IANA's special-purpose address registries,
 // https://www.iana.org/assignments/iana-ipv4-special-registry and …/iana-ipv6-special-registry.
 // The documentation ranges are left out on purpose: rehearsals and tests block them.
 // ::ffff:0:0/96 is not here because it is the IPv4 internet under another name.
@@ -17,6 +18,11 @@ var reserved = []struct{ prefix, reason string }{
 	{"192.168.0.0/16", "private, RFC 1918"},
 	{"224.0.0.0/4", "multicast, RFC 5771"},
 	{"240.0.0.0/4", "reserved and broadcast, RFC 1112 and 919"},
+	{"::/96", "IPv4-compatible, RFC 4291: one /64 for all of IPv4"},
+	{"64:ff9b::/96", "NAT64, RFC 6052: one /64 for all of IPv4"},
+	{"64:ff9b:1::/48", "NAT64 of a network's own, RFC 8215"},
+	{"2001::/32", "Teredo, RFC 4380: one /64 for all clients of a server"},
+	{"2002::/16", "6to4, RFC 3056: a /64 holds what is behind one IPv4 address, and nothing routes back"},
 	{"::/128", "unspecified, RFC 4291"},
 	{"::1/128", "loopback, RFC 4291"},
 	{"fc00::/7", "unique local, RFC 4193"},

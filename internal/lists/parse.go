@@ -69,7 +69,10 @@ func NewEntry(list, prefix, reason, until string) (Entry, error) {
 //
 // Blank lines and lines that begin with # are skipped. Every fault is reported with
 // its line number; the entries of the good lines are returned beside the error.
-func ParseText(r io.Reader, list string) ([]Entry, error) {
+func ParseText(r io.Reader, list string) ([]Entry, error) { return parseText(r, list, "") }
+
+// parseText is ParseText with a reason for lines that give none; "" makes such a line a fault.
+func parseText(r io.Reader, list, fallback string) ([]Entry, error) {
 	var entries []Entry
 	var faults []error
 	lines := bufio.NewScanner(r)
@@ -85,6 +88,9 @@ func ParseText(r io.Reader, list string) ([]Entry, error) {
 		} else if len(fields) > 1 {
 			faults = append(faults, fmt.Errorf("line %d: %q is not understood: a line is PREFIX [until=DAY] # REASON", n, strings.Join(fields[1:], " ")))
 			continue
+		}
+		if strings.TrimSpace(reason) == "" {
+			reason = fallback
 		}
 		e, err := NewEntry(list, fields[0], reason, until)
 		if err != nil {
