@@ -193,14 +193,14 @@ func (c *CloudLogging) Write(ctx context.Context, b *Batch) ([]Refusal, error) {
 		p.sent(err == nil && len(r) == 0)
 		return err
 	}
-	for i := range b.Records {
-		if p.add(i, &b.Records[i], now) {
+	for i, r := range b.Records {
+		if p.add(i, r, now) {
 			continue
 		}
 		if err := flush(); err != nil {
 			return nil, err
 		}
-		p.add(i, &b.Records[i], now)
+		p.add(i, r, now)
 	}
 	if len(p.part.entries) == 0 {
 		return refused, nil

@@ -29,16 +29,18 @@ import (
 	"edgewarden/internal/ship/shiptest"
 )
 
-// batchOf is a batch of n requests.
-func batchOf(n int) *ship.Batch {
-	b := &ship.Batch{SpoolID: spoolID, To: uint64(n)}
-	for p := range n {
-		r := request()
-		r.Position, r.Path = position(p), fmt.Sprintf("/item/%d", p)
-		b.Records = append(b.Records, r)
+// requests are n different records.
+func requests(n int) []record.Record {
+	rs := make([]record.Record, n)
+	for p := range rs {
+		rs[p] = request()
+		rs[p].Position, rs[p].Path = position(p), fmt.Sprintf("/item/%d", p)
 	}
-	return b
+	return rs
 }
+
+// batchOf is a batch of n requests.
+func batchOf(n int) *ship.Batch { return batch(requests(n)...) }
 
 func failure(t *testing.T, err error) *ship.Failure {
 	t.Helper()
@@ -226,8 +228,7 @@ func TestABatchRefusedEntirelyIsNotPaidForLineByLine(t *testing.T) {
 		}
 		return codes.OK
 	})
-	b := batchOf(1001)
-	b.Records = b.Records[1:]
+	b := batch(requests(1001)[1:]...)
 	before := srv.Calls()
 	refused, err := sink.Write(deadline(t), b)
 	if err != nil || len(refused) != 1000 {
@@ -267,9 +268,9 @@ func TestAPermissionMissingForSomeEntriesIsConfiguration(t *testing.T) {
 		}
 		return codes.OK
 	})
-	b := batchOf(3)
-	b.Records[1] = record.Record{Kind: record.KindHeartbeat, Extra: "{}", Position: position(1)}
-	refused, err := cloud(t, srv).Write(deadline(t), b)
+	rs := requests(3)
+	rs[1] = record.Record{Kind: record.KindHeartbeat, Extra: "{}", Position: position(1)}
+	refused, err := cloud(t, srv).Write(deadline(t), batch(rs...))
 	if f := failure(t, err); f.Class != ship.Configuration || len(refused) > 0 {
 		t.Errorf("class %s, refused %v; want configuration and none", f.Class, refused)
 	}
@@ -306,11 +307,11 @@ func TestAWrongResourceOrClockIsConfigurationNotADeadLetter(t *testing.T) {
 
 func TestALargeBatchIsSplitByBytes(t *testing.T) {
 	srv := shiptest.Start(t)
-	b := batchOf(150)
-	for i := range b.Records {
-		b.Records[i].Extra = strings.Repeat("x", 200<<10) // 30 MB in all; the stand-in refuses more than 10 at once
+	rs := requests(150)
+	for i := range rs {
+		rs[i].Extra = strings.Repeat("x", 200<<10) // 30 MB in all; the stand-in refuses more than 10 at once
 	}
-	refused, err := cloud(t, srv).Write(deadline(t), b)
+	refused, err := cloud(t, srv).Write(deadline(t), batch(rs...))
 	if err != nil || len(refused) > 0 {
 		t.Fatalf("refused %v, error %v", refused, err)
 	}

@@ -34,33 +34,71 @@ const (
 
 // deadLetters appends the letters of one sink to a file a day. Each append
 // opens and closes the file under the directory's lock: letters are rare, and
-// so a replay in another process can take files away at any time.
-type deadLetters struct{ dir, sink string }
+// so a replay in another process can take files away at any time. All files of
+// the directory together do not grow beyond max bytes, so that a flood of
+// refused lines cannot fill the disk that the spool needs.
+type deadLetters struct {
+	dir, sink string
+	max       int64
+}
 
-// write appends letters and syncs them. After an error some may be in the file.
-func (d *deadLetters) write(letters []DeadLetter) error {
+// write appends letters and syncs them. The first kept of them are in the file
+// then; there is no room for the others. After an error some may be in it.
+func (d *deadLetters) write(letters []DeadLetter) (kept int, err error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
-	for _, l := range letters {
+	ends := make([]int, len(letters))
+	for i, l := range letters {
 		l.Reason = strings.ToValidUTF8(l.Reason, "\uFFFD")
 		if err := enc.Encode(l); err != nil {
-			return fmt.Errorf("encode dead letter: %w", err)
+			return 0, fmt.Errorf("encode dead letter: %w", err)
 		}
+		ends[i] = buf.Len()
 	}
 	name := d.sink + "-" + letters[0].Time.UTC().Format("20060102") + letterSuffix
-	if err := appendFile(d.dir, name, buf.Bytes()); err != nil {
-		return fmt.Errorf("write dead letters: %w", err)
+	if kept, err = d.append(name, buf.Bytes(), ends); err != nil {
+		return 0, fmt.Errorf("write dead letters: %w", err)
 	}
-	return nil
+	return kept, nil
+}
+
+// append appends whole lines, as many as there is room for, to a file and
+// syncs it and its name. ends are where the lines end.
+func (d *deadLetters) append(name string, lines []byte, ends []int) (kept int, err error) {
+	unlock, err := lockLetters(d.dir)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	used, err := letterBytes(d.dir)
+	if err != nil {
+		return 0, err
+	}
+	for kept < len(ends) && used+int64(ends[kept]) <= d.max {
+		kept++
+	}
+	if kept == 0 {
+		return 0, nil
+	}
+	return kept, appendFile(d.dir, name, lines[:ends[kept-1]])
+}
+
+// letterBytes is the size of all files of dead letters.
+func letterBytes(dir string) (total int64, err error) {
+	files, err := letterFiles(dir, letterSuffix, replaySuffix)
+	if err != nil {
+		return 0, err
+	}
+	for _, f := range files {
+		if fi, err := os.Stat(f); err == nil { // else a replay has just removed it
+			total += fi.Size()
+		}
+	}
+	return total, nil
 }
 
 // appendFile appends whole lines to a file and syncs it and its name.
 func appendFile(dir, name string, lines []byte) (err error) {
-	unlock, err := lockLetters(dir)
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err

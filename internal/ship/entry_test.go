@@ -48,7 +48,7 @@ func request() record.Record {
 func sent(t *testing.T, rs ...record.Record) []*loggingpb.LogEntry {
 	t.Helper()
 	srv := shiptest.Start(t)
-	refused, err := cloud(t, srv).Write(deadline(t), &ship.Batch{SpoolID: spoolID, From: 0, To: 1 << 20, Records: rs})
+	refused, err := cloud(t, srv).Write(deadline(t), batch(rs...))
 	if err != nil || len(refused) > 0 {
 		t.Fatalf("refused %v, error %v", refused, err)
 	}
@@ -234,7 +234,7 @@ func TestATimeCloudLoggingWouldNotKeepIsClampedAndKeptInAField(t *testing.T) {
 				srv := shiptest.StartWith(t, shiptest.Options{Now: func() time.Time { return received.Add(time.Second) }})
 				for _, now := range []time.Time{received.Add(time.Second), received.Add(c.retry)} {
 					sink := cloud(t, srv, func(o *ship.CloudLoggingOptions) { o.Now = func() time.Time { return now } })
-					if refused, err := sink.Write(deadline(t), &ship.Batch{SpoolID: spoolID, To: 9, Records: []record.Record{r}}); err != nil || len(refused) > 0 {
+					if refused, err := sink.Write(deadline(t), batch(r)); err != nil || len(refused) > 0 {
 						t.Fatalf("refused %v, error %v", refused, err)
 					}
 				}
@@ -262,7 +262,7 @@ func TestALineThatWaitedLongerThanTheRetentionIsStoredAsOfToday(t *testing.T) {
 	now := received.Add(40 * 24 * time.Hour)
 	srv := shiptest.StartWith(t, shiptest.Options{Now: func() time.Time { return now }})
 	sink := cloud(t, srv, func(o *ship.CloudLoggingOptions) { o.Now = func() time.Time { return now } })
-	if _, err := sink.Write(deadline(t), &ship.Batch{SpoolID: spoolID, To: 9, Records: []record.Record{r}}); err != nil {
+	if _, err := sink.Write(deadline(t), batch(r)); err != nil {
 		t.Fatal(err)
 	}
 	e := srv.Entries()[0]
@@ -294,7 +294,7 @@ func TestAnEntryThatIsTooLargeIsCutAndSaysSo(t *testing.T) {
 			r := request()
 			change(&r)
 			srv := shiptest.Start(t)
-			refused, err := cloud(t, srv).Write(deadline(t), &ship.Batch{SpoolID: spoolID, To: 9, Records: []record.Record{r}})
+			refused, err := cloud(t, srv).Write(deadline(t), batch(r))
 			if err != nil || len(refused) > 0 {
 				t.Fatalf("refused %v, error %v", refused, err)
 			}
@@ -337,7 +337,7 @@ func TestALogIDWithASlashIsEncodedAndTheResourceIsSent(t *testing.T) {
 		o.LogID = "edge/fastly.v1_x-y"
 		o.Resource = &monitoredres.MonitoredResource{Type: "k8s_container", Labels: map[string]string{"pod_name": "p"}}
 	})
-	if _, err := sink.Write(deadline(t), &ship.Batch{SpoolID: spoolID, To: 9, Records: []record.Record{request()}}); err != nil {
+	if _, err := sink.Write(deadline(t), batch(request())); err != nil {
 		t.Fatal(err)
 	}
 	e := srv.Entries()[0]

@@ -128,18 +128,29 @@ var errShort = errors.New("ends early")
 // DecodeEnvelope reads what [Envelope.Append] wrote. Line aliases b. Bytes of
 // another version, or damaged ones, are an error.
 func DecodeEnvelope(b []byte) (Envelope, error) {
-	d := decoder{b: b}
-	e := d.envelope()
-	if d.err != nil {
-		return Envelope{}, fmt.Errorf("decode envelope: %w", d.err)
-	}
-	return e, nil
+	var d decoder
+	return d.next(b)
 }
 
 // decoder takes parts off the front of b; after the first error all are zero.
 type decoder struct {
 	b   []byte
 	err error
+
+	// service is that of the envelope before, most often the same: it is not
+	// allocated again.
+	service string
+}
+
+// next decodes another envelope.
+func (d *decoder) next(b []byte) (Envelope, error) {
+	d.b, d.err = b, nil
+	e := d.envelope()
+	d.b = nil
+	if d.err != nil {
+		return Envelope{}, fmt.Errorf("decode envelope: %w", d.err)
+	}
+	return e, nil
 }
 
 func (d *decoder) envelope() (e Envelope) {
@@ -157,7 +168,10 @@ func (d *decoder) envelope() (e Envelope) {
 	e.Conn = d.uvarint()
 	e.Remote = d.remote()
 	if flags&flagService != 0 {
-		e.ServiceID = string(d.take(d.uvarint()))
+		if p := d.take(d.uvarint()); string(p) != d.service {
+			d.service = string(p)
+		}
+		e.ServiceID = d.service
 	}
 	if flags&flagLength != 0 {
 		n := d.uvarint()

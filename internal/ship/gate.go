@@ -26,6 +26,10 @@ func (b backoff) after(n int) time.Duration {
 // it works, up to limit of them write at a time. While it fails, one tries at
 // a time, after a pause that grows. A throttled sink gets half the writers,
 // and one more after each round of successes.
+//
+// A batch that fails again although others were written since is at fault
+// itself, as far as anyone can tell: it waits alone, and does not hold up the
+// others.
 type gate struct {
 	log     *slog.Logger
 	now     func() time.Time
@@ -36,6 +40,7 @@ type gate struct {
 	limit    int
 	writing  int
 	good     int           // successes since limit changed
+	written  int64         // successes in all
 	failures int           // in a row; 0 while the sink works
 	class    Class         // of the last failure
 	said     string        // class and code of the failure that was logged
@@ -97,6 +102,35 @@ func (g *gate) leave(started time.Time, f *Failure) {
 	} else {
 		g.fail(started, f)
 	}
+	g.signal()
+}
+
+// leaveAgain is leave for a batch that failed before, when seen writes had
+// succeeded. If others have since, the failure is the batch's own, and alone is
+// true: its worker waits without a place.
+func (g *gate) leaveAgain(started time.Time, f *Failure, seen int64) (alone bool) {
+	g.mu.Lock()
+	alone = f.Class != Throttled && g.written > seen
+	if alone {
+		g.writing--
+		g.signal()
+	}
+	g.mu.Unlock()
+	if !alone {
+		g.leave(started, f)
+	}
+	return alone
+}
+
+// successes is how many writes have succeeded.
+func (g *gate) successes() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.written
+}
+
+// signal wakes the workers that wait. mu is held.
+func (g *gate) signal() {
 	close(g.changed)
 	g.changed = make(chan struct{})
 }
@@ -106,11 +140,11 @@ func (g *gate) abandon() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.writing--
-	close(g.changed)
-	g.changed = make(chan struct{})
+	g.signal()
 }
 
 func (g *gate) succeed() {
+	g.written++
 	if g.failures > 0 {
 		g.log.Info("writing works again", "after", g.now().Sub(g.since).Round(time.Millisecond), "attempts", g.failures)
 		g.failures, g.said = 0, ""

@@ -46,6 +46,17 @@ func envelope(l []byte) []byte {
 	return e.Append(nil)
 }
 
+// batch is a batch of records that are already parsed.
+func batch(rs ...record.Record) *ship.Batch {
+	return &ship.Batch{SpoolID: spoolID, To: 1 << 20, Len: len(rs), Records: func(yield func(int, *record.Record) bool) {
+		for i := range rs {
+			if r := rs[i]; !yield(i, &r) {
+				return
+			}
+		}
+	}}
+}
+
 // openSpool opens a spool with a cursor of each sink.
 func openSpool(t testing.TB, dir string) *spool.Spool {
 	t.Helper()

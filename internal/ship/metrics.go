@@ -9,22 +9,28 @@ import (
 )
 
 // Stats are a shipper's counters since it was made, all of one moment. Of the
-// lines given to a sink, Shipped + DeadLettered + what is still queued are all.
+// lines given to a sink, Shipped + DeadLettered + Dropped + what is still
+// queued are all.
 type Stats struct {
 	Shipped      int64           // lines the sink stored; heartbeats are not lines
 	DeadLettered int64           // lines the sink will never accept, now in a dead-letter file
-	Heartbeats   int64           // heartbeats stored or dead-lettered
+	Dropped      int64           // lines the sink will never accept and for which there was no room (DropDeadLettersFull)
+	Heartbeats   int64           // heartbeats stored, dead-lettered or dropped
 	Retries      map[Class]int64 // failed writes, by class
 	Oldest       time.Time       // when the oldest line in flight was received; zero when none is
 	Failing      Class           // class of the failure that lasts; empty while writing works
 	FailingSince time.Time
 }
 
+// DropDeadLettersFull is the reason for which lines are dropped here.
+const DropDeadLettersFull = "dead_letters_full"
+
 // counters are the numbers behind Stats.
 type counters struct {
 	mu       sync.Mutex // guards what follows
 	shipped  int64
 	dead     int64
+	dropped  int64
 	beats    int64
 	retries  map[Class]int64
 	inFlight map[*batch]time.Time // oldest receive time of each batch in flight
@@ -61,18 +67,19 @@ func (c *counters) retry(class Class) {
 	c.mu.Unlock()
 }
 
-func (c *counters) done(shipped, dead, beats int) {
+func (c *counters) done(o outcome) {
 	c.mu.Lock()
-	c.shipped += int64(shipped)
-	c.dead += int64(dead)
-	c.beats += int64(beats)
+	c.shipped += int64(o.shipped)
+	c.dead += int64(o.dead)
+	c.dropped += int64(o.dropped)
+	c.beats += int64(o.beats)
 	c.mu.Unlock()
 }
 
 func (c *counters) stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := Stats{Shipped: c.shipped, DeadLettered: c.dead, Heartbeats: c.beats, Retries: maps.Clone(c.retries)}
+	s := Stats{Shipped: c.shipped, DeadLettered: c.dead, Dropped: c.dropped, Heartbeats: c.beats, Retries: maps.Clone(c.retries)}
 	for _, t := range c.inFlight {
 		if s.Oldest.IsZero() || t.Before(s.Oldest) {
 			s.Oldest = t
@@ -84,7 +91,7 @@ func (c *counters) stats() Stats {
 // collector exports a shipper's counters from one snapshot.
 type collector struct {
 	s                           *Shipper
-	shipped, dead, retry        *prometheus.Desc
+	shipped, dead, lost, retry  *prometheus.Desc
 	oldest, failing, heartbeats *prometheus.Desc
 }
 
@@ -96,7 +103,8 @@ func newCollector(s *Shipper, sink string) *collector {
 		s:          s,
 		shipped:    desc("shipped_records_total", "Lines the sink stored."),
 		dead:       desc("dead_letters_total", "Lines the sink will never accept, now in a dead-letter file."),
-		heartbeats: desc("shipped_heartbeats_total", "Heartbeats stored or dead-lettered."),
+		lost:       desc("dead_letters_dropped_total", "Lines the sink will never accept, lost because the dead-letter files are full."),
+		heartbeats: desc("shipped_heartbeats_total", "Heartbeats stored, dead-lettered or dropped."),
 		retry:      desc("write_failures_total", "Writes to the sink that failed and are repeated, by class.", "class"),
 		oldest:     desc("oldest_in_flight_seconds", "Age of the oldest line that is being written; 0 when none is."),
 		failing:    desc("write_failing", "1 while writing to the sink fails."),
@@ -105,7 +113,7 @@ func newCollector(s *Shipper, sink string) *collector {
 
 // Describe implements [prometheus.Collector].
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.shipped, c.dead, c.heartbeats, c.retry, c.oldest, c.failing} {
+	for _, d := range []*prometheus.Desc{c.shipped, c.dead, c.lost, c.heartbeats, c.retry, c.oldest, c.failing} {
 		ch <- d
 	}
 	c.s.count.seconds.Describe(ch)
@@ -122,6 +130,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	counter(c.shipped, s.Shipped)
 	counter(c.dead, s.DeadLettered)
+	counter(c.lost, s.Dropped)
 	counter(c.heartbeats, s.Heartbeats)
 	for class, n := range s.Retries {
 		counter(c.retry, n, string(class))

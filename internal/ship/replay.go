@@ -6,10 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"edgewarden/internal/parse"
@@ -246,28 +246,36 @@ func gather(parser *parse.Parser, letters []DeadLetter) (batches []*letterBatch,
 		b := byID[id]
 		if b == nil {
 			b = &letterBatch{out: Batch{SpoolID: id, From: pos, To: pos + 1, Replayed: true}}
+			b.out.Records = b.records(parser)
 			byID[id] = b
 			batches = append(batches, b)
 		}
 		b.out.From, b.out.To = min(b.out.From, pos), max(b.out.To, pos+1)
 		b.letters = append(b.letters, l)
-		b.out.Records = append(b.out.Records, record.Record{})
-		toRecord(parser, &e, l.Position, &b.out.Records[len(b.out.Records)-1])
+		b.envelopes = append(b.envelopes, e)
+		b.out.Len++
+		if e.Heartbeat {
+			b.out.Heartbeats = append(b.out.Heartbeats, e.Received)
+		}
 	}
 	return batches, bad
 }
 
+// letterBatch is the letters of one spool.
 type letterBatch struct {
-	out     Batch
-	letters []DeadLetter
+	out       Batch
+	letters   []DeadLetter
+	envelopes []Envelope // parallel to letters
 }
 
-// splitPosition is the inverse of spool.Position.
-func splitPosition(s string) (id string, p uint64, ok bool) {
-	id, digits, ok := strings.Cut(s, "-")
-	if !ok || len(digits) != 16 {
-		return "", 0, false
+func (b *letterBatch) records(parser *parse.Parser) iter.Seq2[int, *record.Record] {
+	return func(yield func(int, *record.Record) bool) {
+		var r record.Record
+		for i := range b.envelopes {
+			toRecord(parser, &b.envelopes[i], b.letters[i].Position, &r)
+			if !yield(i, &r) {
+				return
+			}
+		}
 	}
-	p, err := strconv.ParseUint(digits, 16, 64)
-	return id, p, err == nil
 }

@@ -33,6 +33,11 @@ type Options struct {
 	// when the first is written.
 	DeadLetters string
 
+	// DeadLetterBytes is how large its files may become together; 0 means
+	// 1 GiB. Lines that are refused when it is reached are lost: they are
+	// counted as dropped.
+	DeadLetterBytes int64
+
 	MaxBytes int           // payload bytes of a batch; 0 means 2 MiB
 	MaxAge   time.Duration // how long a batch may wait to fill; 0 means 1 s
 	InFlight int           // batches written at the same time; 0 means 4
@@ -58,11 +63,12 @@ func (o *Options) validate() error {
 	require(o.SpoolID != "", "no spool id given")
 	require(o.Sink != nil, "no sink given")
 	require(o.DeadLetters != "", "no directory for dead letters given")
-	require(o.MaxBytes >= 0 && o.MaxAge >= 0 && o.InFlight >= 0 && o.Backoff >= 0 && o.LongestBackoff >= 0,
+	require(o.MaxBytes >= 0 && o.MaxAge >= 0 && o.InFlight >= 0 && o.DeadLetterBytes >= 0 && o.Backoff >= 0 && o.LongestBackoff >= 0,
 		"sizes and times must not be negative")
 	o.MaxBytes = orDefault(o.MaxBytes, CloudLoggingBytes)
 	o.MaxAge = orDefault(o.MaxAge, CloudLoggingAge)
 	o.InFlight = orDefault(o.InFlight, 4)
+	o.DeadLetterBytes = orDefault(o.DeadLetterBytes, 1<<30)
 	o.Backoff = orDefault(o.Backoff, 200*time.Millisecond)
 	o.LongestBackoff = orDefault(o.LongestBackoff, 30*time.Second)
 	if o.Logger == nil {
@@ -94,6 +100,7 @@ type Shipper struct {
 		sync.Mutex           // guards what follows
 		at         time.Time // when refusals were last logged
 		since      int       // letters written after that
+		full       bool      // that there is no room for letters was said
 	}
 
 	drainOnce sync.Once
@@ -116,7 +123,7 @@ func New(o Options) (*Shipper, error) {
 			Configuration: {5 * o.Backoff, 2 * o.LongestBackoff},
 		}),
 		count:    newCounters(name),
-		dead:     &deadLetters{dir: o.DeadLetters, sink: name},
+		dead:     &deadLetters{dir: o.DeadLetters, sink: name, max: o.DeadLetterBytes},
 		draining: make(chan struct{}),
 	}
 	if o.Registerer != nil {
@@ -176,6 +183,21 @@ func (s *Shipper) sayRefused(letters []DeadLetter) {
 	s.log.Warn("lines are refused for good; they are in dead-letter files", "lines", s.said.since,
 		"dir", s.o.DeadLetters, "reason", letters[0].Reason, "position", letters[0].Position)
 	s.said.at, s.said.since = now, 0
+}
+
+// sayRoom logs once that there is no room for dead letters, and once that
+// there is again.
+func (s *Shipper) sayRoom(full bool) {
+	s.said.Lock()
+	defer s.said.Unlock()
+	if full == s.said.full {
+		return
+	}
+	if s.said.full = full; full {
+		s.log.Error("dead-letter files are full; lines that are refused for good are lost from now on", "dir", s.o.DeadLetters, "bytes", s.o.DeadLetterBytes)
+	} else {
+		s.log.Info("dead-letter files have room again", "dir", s.o.DeadLetters)
+	}
 }
 
 // drainWait is how long a drain waits for a cursor that has nothing at once.

@@ -406,7 +406,7 @@ func TestMetricsSayWhatStatsSay(t *testing.T) {
 	fill(t, s, 0, 10)
 	r.drain(t)
 	want := map[string]float64{
-		"dead_letters_total": 1, "shipped_records_total": 9, "shipped_heartbeats_total": 0, "write_failing": 0, "oldest_in_flight_seconds": 0,
+		"dead_letters_total": 1, "dead_letters_dropped_total": 0, "shipped_records_total": 9, "shipped_heartbeats_total": 0, "write_failing": 0, "oldest_in_flight_seconds": 0,
 		"write_failures_total configuration": 0, "write_failures_total temporary": 0, "write_failures_total throttled": 2, "write_seconds": 3,
 	}
 	got := make(map[string]float64)

@@ -3,6 +3,8 @@ package ship
 import (
 	"context"
 	"errors"
+	"iter"
+	"time"
 
 	"edgewarden/internal/record"
 )
@@ -18,25 +20,49 @@ type Sink interface {
 	// letters and the batch counts as done. An error means that the batch is to
 	// be written again later: some of it may have been stored, which positions
 	// make harmless. An error that is no [*Failure] is [Temporary]. Write keeps
-	// nothing of b. It may be called by several goroutines.
+	// nothing of b. It may be called by several goroutines, with a batch each.
 	Write(ctx context.Context, b *Batch) (refused []Refusal, err error)
 }
 
-// Batch is a parsed spool batch: every position in [From, To) belongs to
-// Records, or does not exist, or is a dead letter.
+// Batch is a spool batch: every position in [From, To) belongs to Records, or
+// does not exist, or is a dead letter.
 type Batch struct {
 	SpoolID  string
 	From, To uint64
-	Records  []record.Record // in the order of the spool; Position is filled
+
+	// Records yields the records in the order of the spool, with their index;
+	// Len is how many there are. A record is parsed when its turn comes, and is
+	// overwritten by the next: a batch of them would take twice the memory of
+	// its lines. Its strings stay as they are. Ranging again parses again.
+	Records iter.Seq2[int, *record.Record]
+	Len     int
+
+	// Heartbeats are the times at which those in the batch were made.
+	Heartbeats []time.Time
 
 	// Replayed batches hold dead letters: their positions were part of another
 	// batch once, whose other records are stored.
 	Replayed bool
 }
 
+// Tap returns the batch with fn called for each record on its way to the sink,
+// again when it is written again. To range over Records apart from the sink
+// would parse every line twice.
+func (b *Batch) Tap(fn func(*record.Record)) *Batch {
+	tapped, records := *b, b.Records
+	tapped.Records = func(yield func(int, *record.Record) bool) {
+		for i, r := range records {
+			if fn(r); !yield(i, r) {
+				return
+			}
+		}
+	}
+	return &tapped
+}
+
 // Refusal is one record a sink will never accept.
 type Refusal struct {
-	Index  int // into Batch.Records
+	Index  int // of the record in the batch
 	Reason string
 }
 
