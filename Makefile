@@ -6,7 +6,7 @@ FUZZTIME ?= 5s
 # every module of the repository besides the product's own: checks that are too heavy for its go.mod
 TEST_MODULES := $(patsubst %/go.mod,%,$(filter-out go.mod tools/go.mod,$(shell git ls-files '*go.mod')))
 
-.PHONY: help build demo test ci lint static vuln race fuzz bench modules
+.PHONY: help build demo test ci lint static vuln race fuzz bench bench-peers torture soak modules
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,15 @@ fuzz: ## each fuzz target for a short while; FUZZTIME=1m for longer
 
 bench: ## benchmarks of every room; BENCH=regexp to choose
 	$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem ./...
+
+bench-peers: ## what a line costs, beside an OpenTelemetry Collector, in 10 minutes; ARGS="-lines 60000 -runs 1" for less
+	cd bench && $(GO) run ./peers $(ARGS)
+
+torture: ## kill -9 under load, 50 times; ARGS="-kills 5" for less
+	cd bench && $(GO) run ./torture $(ARGS)
+
+soak: ## ten minutes at 20,000 lines/s with Cloud Logging gone twice; ARGS="-for 1m -outage 6s" for less
+	cd bench && $(GO) run ./soak $(ARGS)
 
 modules: ## checks that live in modules of their own (manifests, VCL, …)
 	@set -e; for dir in $(TEST_MODULES); do echo "== $$dir"; (cd $$dir && $(GO) test ./...); done
