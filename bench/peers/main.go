@@ -5,7 +5,7 @@
 //
 //	make bench-peers                        # 1.2 million lines, three times each: 10 minutes
 //	go run ./peers -lines 60000 -runs 1     # a smaller run
-//	go run ./peers -tls -otelcol=false      # ingest with TLS on both sides
+//	go run ./peers -otelcol=false           # only ingest, without and with TLS
 //
 // CPU is user + system of the process under test, from the first byte sent to the
 // last answer of the stand-in. Sender and stand-in are processes of their own on
@@ -35,8 +35,8 @@ func main() {
 	flag.IntVar(&o.runs, "runs", 3, "runs, of which the median is shown")
 	flag.IntVar(&o.conns, "conns", 4, "connections")
 	flag.IntVar(&o.rate, "rate", 0, "lines a second; 0 for as fast as they are taken")
-	flag.BoolVar(&o.tls, "tls", false, "TLS on both sides of ingest (the collector is measured without)")
-	flag.BoolVar(&o.ingest, "ingest", true, "measure ingest")
+	flag.BoolVar(&o.tls, "tls", true, "measure ingest with TLS on both sides too")
+	flag.BoolVar(&o.ingest, "ingest", true, "measure ingest without TLS")
 	flag.BoolVar(&o.otel, "otelcol", true, "measure the collector")
 	flag.StringVar(&o.ingestPath, "ingest-path", "", "an ingest that is built already")
 	flag.StringVar(&o.otelPath, "otelcol-path", "", "a collector that is built already")

@@ -15,6 +15,13 @@ import (
 	"edgewarden/bench/internal/proc"
 )
 
+// Names of the peers.
+const (
+	ingestName    = "ingest"
+	ingestTLSName = "ingest-tls"
+	otelcolName   = "otelcol"
+)
+
 // build builds what is to run and lists the peers.
 func (b *bench) build() (peers []peer, err error) {
 	for path, pkg := range map[string]string{b.sinkPath: "./sink", b.loadPath: "./load"} {
@@ -22,21 +29,10 @@ func (b *bench) build() (peers []peer, err error) {
 			return nil, err
 		}
 	}
-	if b.ingest {
-		path, err := proc.BuildIngest(b.ingestPath, b.dir)
-		if err != nil {
+	if b.ingest || b.tls {
+		if peers, err = b.ingests(); err != nil {
 			return nil, err
 		}
-		out, err := exec.Command(path, "version").Output()
-		if err != nil {
-			return nil, fmt.Errorf("ask ingest for its version: %w", err)
-		}
-		name := "ingest"
-		if b.tls {
-			name = "ingest-tls"
-		}
-		first, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-		peers = append(peers, peer{name, first, b.lines, b.tls, b.startIngest(path)})
 	}
 	if b.otel {
 		p, err := b.otelcol()
@@ -44,6 +40,28 @@ func (b *bench) build() (peers []peer, err error) {
 			return nil, err
 		}
 		peers = append(peers, p)
+	}
+	return peers, nil
+}
+
+// ingests builds ingest and lists the ways in which it is measured.
+func (b *bench) ingests() (peers []peer, err error) {
+	path, err := proc.BuildIngest(b.ingestPath, b.dir)
+	if err != nil {
+		return nil, err
+	}
+	out, err := exec.Command(path, "version").Output()
+	if err != nil {
+		return nil, fmt.Errorf("ask ingest for its version: %w", err)
+	}
+	version, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	for _, p := range []struct {
+		name      string
+		want, tls bool
+	}{{ingestName, b.ingest, false}, {ingestTLSName, b.tls, true}} {
+		if p.want {
+			peers = append(peers, peer{p.name, version, b.lines, p.tls, b.startIngest(path)})
+		}
 	}
 	return peers, nil
 }
@@ -90,7 +108,7 @@ func (b *bench) otelcol() (p peer, err error) {
 	if lines == 0 {
 		lines = b.lines
 	}
-	return peer{"otelcol", strings.TrimPrefix(version, ", "), lines, false, startOtelcol(path)}, nil
+	return peer{otelcolName, strings.TrimPrefix(version, ", "), lines, false, startOtelcol(path)}, nil
 }
 
 func startOtelcol(path string) func(string, string, cert.Pair) (*proc.Process, string, error) {

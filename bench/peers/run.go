@@ -158,6 +158,9 @@ func (b *bench) send(p peer, tested, sink *proc.Process, addr string, certs cert
 	return s, time.Unix(0, ns), json.Unmarshal([]byte(load.Stdout.String()), &s)
 }
 
+// heartbeats is how many entries besides those of lines are usual.
+const heartbeats = 3
+
 // count reads what the stand-in counted.
 func (b *bench) count(f *figures, sink *proc.Process) error {
 	if err := sink.Stop(proc.Patience); err != nil {
@@ -166,6 +169,9 @@ func (b *bench) count(f *figures, sink *proc.Process) error {
 	var n struct{ Requests, Entries, Bytes int64 }
 	if err := json.Unmarshal([]byte(sink.Stdout.String()), &n); err != nil {
 		return fmt.Errorf("read the stand-in's counts: %w", err)
+	}
+	if n.Entries > f.lines+heartbeats {
+		fmt.Fprintf(os.Stderr, "peers: %d entries more than lines: some were sent again, and the measurement ended early\n", n.Entries-f.lines)
 	}
 	f.requests = n.Requests
 	f.bytesPerEntry = float64(n.Bytes) / float64(max(1, n.Entries))

@@ -90,7 +90,7 @@ func (id ID) String() string { return fmt.Sprintf("%sc%04dn%08dx", id.Run, id.Co
 // ParseID reads the id at the start of a request id.
 func ParseID(s string) (id ID, err error) {
 	c := strings.IndexByte(s, 'c')
-	if c < 0 || len(s) < c+15 || s[c+5] != 'n' || s[c+14] != 'x' {
+	if c < 0 || len(s) < c+15 || s[c+5] != 'n' || s[c+14] != 'x' || strings.Trim(s[:c], words) != "" {
 		return id, fmt.Errorf("request id %q was not made here", s)
 	}
 	conn, errConn := strconv.Atoi(s[c+1 : c+5])

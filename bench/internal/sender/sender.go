@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,7 +24,7 @@ type Options struct {
 	Lines int64       // in all; 0 means until the context ends
 	Rate  int         // lines a second in all; 0 means as fast as they are taken
 	Token string      // put in front of every line
-	Run   string      // letters that begin every request id; "" means "b"
+	Run   string      // small letters other than c that begin every request id; "" means "b"
 }
 
 const (
@@ -67,6 +68,9 @@ func Start(ctx context.Context, o Options) (*Sender, error) {
 	}
 	if o.Run == "" {
 		o.Run = "b"
+	}
+	if strings.Trim(o.Run, "abdefghijklmnopqrstuvwxyz") != "" {
+		return nil, fmt.Errorf("run %q: use small letters other than c", o.Run)
 	}
 	s := &Sender{o: o}
 	for i := range o.Conns {
