@@ -22,29 +22,46 @@ var inCard = func() (t [256]bool) {
 	return t
 }()
 
-// cards masks card numbers. A card number covers 13 bytes of inCard in a row,
-// so it is enough to look at every thirteenth byte, and to look closer where
-// that is one of them.
+// cards masks card numbers. A card number covers at least 13 bytes of inCard
+// in a row, so it is enough to look at the thirteenth byte after one that is
+// not of them, and from there back to the next that is not.
 func (r *Redactor) cards(line []byte, c *Counts) {
-	last := 0 // end of the run before
-	for i := minDigits - 1; i < len(line); {
-		if !inCard[line[i]] {
-			i += minDigits
+	from := 0 // a run begins here at the earliest
+	for i := minDigits - 1; i < len(line); i = from + minDigits - 1 {
+		for i >= from && inCard[line[i]] {
+			i--
+		}
+		if i >= from {
+			from = i + 1
 			continue
 		}
-		from, end := i, i+1
-		for from > last && inCard[line[from-1]] {
-			from--
-		}
+		end := from + minDigits
 		for end < len(line) && inCard[line[end]] {
 			end++
 		}
-		if end-from >= minDigits {
+		if enoughDigits(line, from, end) {
 			r.run(line, from, end, c)
 		}
-		last = end
-		i = end + minDigits
+		from = end + 1
 	}
+}
+
+// enoughDigits is false for a run in which no card number can be. An encoded
+// digit is written with digits, too, so it is enough to count those; not the
+// first, when a letter before them says that they are the end of a word.
+func enoughDigits(line []byte, from, end int) bool {
+	i, n := from, 0
+	if from > 0 && touches(line, from) && synchronise(line, from) == from {
+		for i < end && isDigit(line[i]) {
+			i++
+		}
+	}
+	for _, c := range line[i:end] {
+		if isDigit(c) {
+			n++
+		}
+	}
+	return n >= minDigits
 }
 
 // run reads the characters of line[from:end] and judges each chain: groups of

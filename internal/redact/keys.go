@@ -24,26 +24,6 @@ var secretKeys = []secretKey{
 	{"refresh_token", false}, {"refreshtoken", false}, {"api_key", false}, {"apikey", false},
 }
 
-// endingOf are the last three letters of each of secretKeys.
-var endingOf = func() (all []uint) {
-	for _, k := range secretKeys {
-		n := len(k.name)
-		all = append(all, ending(k.name[n-3], k.name[n-2], k.name[n-1]))
-	}
-	return all
-}()
-
-// endings tells by the last three letters of a word whether it can be one of
-// secretKeys: one bit for each triple.
-var endings = func() (t [1024]uint32) {
-	for _, e := range endingOf {
-		t[e>>5] |= 1 << (e & 31)
-	}
-	return t
-}()
-
-func ending(a, b, c byte) uint { return uint(a&31)<<10 | uint(b&31)<<5 | uint(c&31) }
-
 // key is what was found before a "=" or ":".
 type key struct {
 	quotes  int  // backslashes before its closing quote; -1 when it is not quoted
@@ -98,12 +78,8 @@ func (k *key) word(line []byte, i int) bool {
 	if i < 3 {
 		return false
 	}
-	e := ending(line[i-3], line[i-2], line[i-1])
-	if endings[e>>5]&(1<<(e&31)) == 0 {
-		return false
-	}
-	for n, s := range secretKeys {
-		if from := i - len(s.name); endingOf[n] == e && from >= 0 && equalFold(line[from:i], s.name) && (!s.whole || wordStart(line, from)) {
+	for _, s := range buckets[bucketOf[hashOf(lastThree(line[:i]))]] {
+		if from := i - len(s.name); from >= 0 && equalFold(line[from:i], s.name) && (!s.whole || wordStart(line, from)) {
 			k.auth = s.name == "authorization"
 			return true
 		}

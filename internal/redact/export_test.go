@@ -1,0 +1,48 @@
+package redact
+
+// LineSlowly is Line without its short cuts: it looks closely at each separator
+// and at each run of characters that may be in a card number.
+func (r *Redactor) LineSlowly(line []byte) Counts {
+	var sum Counts
+	for {
+		var c Counts
+		r.rewind()
+		for _, s := range r.secrets {
+			for i := range line {
+				if len(line)-i >= len(s.text) && string(line[i:i+len(s.text)]) == string(s.text) {
+					c.Secrets += r.maskSecret(line, s)
+					break
+				}
+			}
+		}
+		for i := range line {
+			c.Secrets += r.separator(line, i)
+		}
+		for i := range line {
+			if line[i] == '%' {
+				c.Secrets += r.percent(line, i)
+			}
+		}
+		for i := range line {
+			if line[i] == '^' {
+				c.Secrets += count(maskTrack1(line, i, 1))
+			}
+		}
+		r.rewind()
+		for i := 0; i < len(line); i++ {
+			end := i
+			for end < len(line) && inCard[line[end]] {
+				end++
+			}
+			if end > i {
+				r.run(line, i, end, &c)
+				i = end
+			}
+		}
+		if c == (Counts{}) {
+			return sum
+		}
+		sum.Cards += c.Cards
+		sum.Secrets += c.Secrets
+	}
+}
