@@ -6,6 +6,7 @@ package ship
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 	"edgewarden/internal/parse"
 	"edgewarden/internal/record"
+	"edgewarden/internal/spool"
 )
 
 var (
@@ -236,6 +238,31 @@ func TestEncodingAllocatesNothing(t *testing.T) {
 	buf, now := make([]byte, 0, 1<<20), time.Now()
 	if n := testing.AllocsPerRun(100, func() { buf = e.append(buf[:0], &r, now) }); n != 0 {
 		t.Errorf("%v allocations a record, want none", n)
+	}
+}
+
+// BenchmarkLineToEntry is the way of a line through a worker: envelope decoded,
+// line parsed, entry encoded.
+func BenchmarkLineToEntry(b *testing.B) {
+	const n = 2400 // a batch
+	now := time.Now().UTC()
+	var items []spool.Item
+	for i := range n {
+		e := Envelope{Received: now, Sender: record.SenderToken, Conn: 7, Remote: netip.MustParseAddrPort("192.0.2.1:4000"), ServiceID: "SU1Z0isxPaozGVKXdv0eY",
+			Line: sampleLine(b, now.Add(time.Duration(i)*time.Millisecond))}
+		items = append(items, spool.Item{Position: uint64(i), Payload: e.Append(nil)})
+	}
+	w := newWorker(&Shipper{o: Options{SpoolID: "00c0ffee00c0ffee"}})
+	p := packer{encoder: fastOne}
+	b.SetBytes(int64(len(items[0].Payload)))
+	b.ReportAllocs()
+	b.ResetTimer()
+	for done := 0; done < b.N; done += n {
+		w.decode(&spool.Batch{Items: items[:min(n, b.N-done)]})
+		for i, r := range w.b.out.Records {
+			p.add(i, r, now)
+		}
+		p.sent(true)
 	}
 }
 

@@ -32,8 +32,9 @@ type Batch struct {
 
 	// Records yields the records in the order of the spool, with their index;
 	// Len is how many there are. A record is parsed when its turn comes, and is
-	// overwritten by the next: a batch of them would take twice the memory of
-	// its lines. Its strings stay as they are. Ranging again parses again.
+	// overwritten by the next: all of them at once would take as much memory as
+	// their lines. Its strings are valid until Write returns. Ranging again
+	// parses again.
 	Records iter.Seq2[int, *record.Record]
 	Len     int
 

@@ -172,7 +172,8 @@ func (w *worker) records(yield func(int, *record.Record) bool) {
 	}
 }
 
-// toRecord parses an envelope's line.
+// toRecord parses an envelope's line. The record's strings are parts of the
+// line where that is possible: it must not change while they are in use.
 func toRecord(p *parse.Parser, e *Envelope, position string, rec *record.Record) {
 	if e.Heartbeat {
 		heartbeat(e, position, rec)
@@ -186,6 +187,7 @@ func toRecord(p *parse.Parser, e *Envelope, position string, rec *record.Record)
 		Cut:          e.Cut,
 		Length:       e.Length,
 		Unterminated: e.Unterminated,
+		Stable:       true,
 	}, rec)
 }
 
