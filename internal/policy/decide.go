@@ -21,7 +21,11 @@ import (
 func Decide(in Input) []Decision {
 	d := newDecider(in)
 	candidates := d.sift()
+	if in.ByHand {
+		d.hand = commanded(candidates)
+	}
 	d.lane(KindBlock, candidates)
+	d.rollUp(candidates)
 	d.lane(KindShadow, candidates)
 	d.exemptions()
 	slices.SortStableFunc(d.out, compareDecisions)
@@ -42,6 +46,7 @@ type decider struct {
 	present map[Kind][]Block                    // one per prefix, in order
 	live    map[Kind]map[netip.Prefix]*Decision // entries that are there after this run
 	lengths [129]bool                           // prefix lengths that live has
+	hand    map[netip.Prefix]*candidate         // what a person commands
 	out     []*Decision
 }
 
@@ -67,8 +72,15 @@ func newDecider(in Input) *decider {
 		}
 	}
 	d.sortPresent()
+	if in.AllowPartial {
+		d.in.Allow = d.presentAllow()
+	}
+	overridden := in.overridden()
 	var exempt []lists.Entry
 	for _, b := range d.present[KindExempt] {
+		if overridden[b.Prefix] {
+			continue
+		}
 		if until := d.exemptUntil(b); until.IsZero() || d.now.Before(until) {
 			exempt = append(exempt, lists.Entry{Prefix: b.Prefix, Until: until, Reason: "unblocked by hand"})
 		}

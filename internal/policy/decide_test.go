@@ -355,6 +355,26 @@ func TestAllowlistInTheExemptACL(t *testing.T) {
 	}
 }
 
+func TestAnAllowlistThatIsNotReadWholeReleasesNothing(t *testing.T) {
+	in := base(offender("192.0.2.9", "flood", 500), offender("203.0.113.9", "flood", 500))
+	in.AllowPartial = true
+	in.Present = []policy.Block{
+		{Prefix: prefix("192.0.2.0/28"), Kind: policy.KindAllow, Since: now.Add(-time.Hour)},
+		{Prefix: prefix("198.51.100.0/28"), Kind: policy.KindAllow, Since: now.Add(-time.Hour)},
+		{Prefix: prefix("203.0.113.0/28"), Kind: policy.KindAllow, Since: now.Add(-time.Hour), Until: now},
+	}
+	want := []string{
+		"block block 203.0.113.9 [flood] +1h0m0s n=1",
+		"release allow 203.0.113.0/28 [] +0s unlisted",
+		"keep allow 192.0.2.0/28 []",
+		"keep allow 198.51.100.0/28 []",
+		"refuse block 192.0.2.9 [flood] allowlisted",
+	}
+	if diff := cmp.Diff(want, briefs(policy.Decide(in), false)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestQuestions(t *testing.T) {
 	in := base()
 	shadow := block("203.0.113.12", "probe", -5*time.Minute, time.Hour, 1)

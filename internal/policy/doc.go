@@ -14,6 +14,10 @@
 //	                              │
 //	                         strikes are remembered until Forget has passed (History)
 //
+// Many blocked hosts of one /24 or /56 become one block of it when Settings.RollUp says
+// so and the data proves that nobody else is there. A person's command goes through
+// [DecideByHand]: it overrides an exemption and the end of a block, never a list.
+//
 // A rule in shadow mode leads the same life in the shadow ACL. Nothing here knows
 // Fastly, SQL or the clock.
 package policy

@@ -18,6 +18,12 @@ func (d *decider) exemptions() {
 			d.add(entryDecision(VerbRelease, b, CodeExpired, sentence("The exemption of %s has expired%s.", Key(b.Prefix), atText(until))))
 			continue
 		}
+		if c := d.hand[b.Prefix]; c != nil && d.live[KindBlock][b.Prefix] != nil {
+			dec := entryDecision(VerbRelease, b, CodeByHand, sentence("The exemption of %s ends: it is blocked by hand.", Key(b.Prefix)))
+			dec.ReplacedBy = b.Prefix
+			d.add(dec)
+			continue
+		}
 		// The edge asks for the address only, so one entry is enough; the allow entry follows when this one ends.
 		there[b.Prefix] = true
 		d.add(entryDecision(VerbKeep, b, "", sentence("%s was unblocked by hand and is exempt%s.", Key(b.Prefix), untilText(until))))

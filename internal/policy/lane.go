@@ -14,6 +14,9 @@ func (d *decider) lane(kind Kind, candidates []*candidate) {
 	ended := map[netip.Prefix]Block{}
 	for _, b := range d.present[kind] {
 		dec := d.judgePresent(b)
+		if c := d.hand[b.Prefix]; c != nil && kind == KindBlock {
+			dec = d.setEnd(b, c)
+		}
 		if dec == nil {
 			ended[b.Prefix] = b
 			continue
@@ -34,7 +37,11 @@ func (d *decider) lane(kind Kind, candidates []*candidate) {
 		if len(offenders) == 0 {
 			continue
 		}
-		if dec := d.covering(kind, c.prefix); dec != nil {
+		dec := d.covering(kind, c.prefix)
+		if dec != nil && d.hand[c.prefix] != nil && dec.Prefix != c.prefix {
+			dec = nil // what is blocked by hand has an entry, and an end, of its own
+		}
+		if dec != nil {
 			dec.attach(offenders)
 			continue
 		}
@@ -145,7 +152,7 @@ func (d *decider) begin(kind Kind, c *candidate, offenders []*detect.Offender, w
 	lengthAt := strikes + 1
 	strikes++
 	shared := slices.ContainsFunc(fresh, looksShared)
-	if shared {
+	if shared || d.in.ByHand {
 		lengthAt, strikes = 1, max(1, strikes-1)
 	}
 	worst, length := fresh[0], time.Duration(0)
@@ -159,6 +166,9 @@ func (d *decider) begin(kind Kind, c *candidate, offenders []*detect.Offender, w
 		Since: d.now, Until: d.now.Add(length), Strikes: strikes,
 		Reason: blockReason(worst, strikes, length, shared),
 	})
+	if d.in.ByHand {
+		dec.Reason = sentence("Blocked by hand for %s.", shortDuration(length))
+	}
 	dec.attach(fresh)
 	dec.Offender = worst
 	if kind == KindBlock {

@@ -30,7 +30,10 @@ func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
 func randomInput(r *rand.Rand) policy.Input {
 	in := base()
-	in.Settings = policy.Settings{Max: pick(r, []time.Duration{0, time.Hour, 24 * time.Hour}), Escalation: pick(r, []float64{0, 0.5, 1, 3, 1e300})}
+	in.Settings = policy.Settings{RollUp: pick(r, []int{0, 1, 3}), Max: pick(r, []time.Duration{0, time.Hour, 24 * time.Hour}), Escalation: pick(r, []float64{0, 0.5, 1, 3, 1e300})}
+	flood := in.Actions["flood"]
+	flood.AllRows = r.IntN(2) == 0
+	in.Actions["flood"], in.AllowPartial = flood, r.IntN(4) == 0
 	for range r.IntN(8) {
 		o := offender(pick(r, keys), pick(r, rules), int64(r.IntN(1000)))
 		o.Group = pick(r, []detect.Group{detect.ByAddress, detect.ByPrefix, detect.ByASN})

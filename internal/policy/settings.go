@@ -15,6 +15,8 @@ const (
 	DefaultWidth4       = 24
 	DefaultWidth6       = 48
 	DefaultMinAddresses = 3
+	// LeastRollUp is the fewest offenders that can justify a block of their whole prefix.
+	LeastRollUp = 3
 	// MaxExempt is the longest that an unblock by hand keeps an address exempt.
 	MaxExempt = 7 * 24 * time.Hour
 	// sharedJA4s is how many TLS fingerprints make an address look like many devices.
@@ -29,6 +31,7 @@ type Settings struct {
 	Propagation                          time.Duration // requests sooner than this after a block do not count; 0 means 2 min
 	MaxWidth4, MaxWidth6                 int           // shortest prefix allowed; 0 means 24 and 48
 	MinAddresses                         int           // fewest addresses that must take part for a prefix to be blocked; 0 means 3
+	RollUp                               int           // so many blocked hosts of a /24 or /56 become one block of it, see rollUp; 0 means never
 	TrustForgeable, TrustUnauthenticated bool
 }
 
@@ -51,6 +54,9 @@ func (s Settings) WithDefaults() Settings {
 	}
 	if s.MinAddresses <= 0 {
 		s.MinAddresses = DefaultMinAddresses
+	}
+	if s.RollUp > 0 {
+		s.RollUp = max(s.RollUp, LeastRollUp)
 	}
 	return s
 }

@@ -38,6 +38,7 @@ type Action struct {
 	Floor      int64         // see detect.Set.Floor; less than 1 means 1
 	Window     time.Duration // the rule's window; 0 means unknown
 	Report     bool          // asn and ja4 rules: never blocked
+	AllRows    bool          // the rule has no where, so that its measures see all of an address's or prefix's requests
 }
 
 // Past is what is remembered of an address whose block has ended. It is an alias so
@@ -60,6 +61,13 @@ type Input struct {
 	History       map[netip.Prefix]Past
 	ShadowHistory map[netip.Prefix]Past // the same for entries in the shadow ACL
 	Settings      Settings
+	// AllowPartial says that a part of the allowlist could not be read: what the exempt ACL holds of it then counts as
+	// listed, and is not released.
+	AllowPartial bool
+	// ByHand says that the offenders are a person's command. It wins over an exemption of exactly that prefix, which is
+	// released, and over a present block of it, whose end it sets, earlier or later; it lasts exactly as long as its action
+	// says, strikes or not. The lists win over it.
+	ByHand bool
 }
 
 // Verb is what a decision does.
@@ -92,6 +100,8 @@ const (
 	CodeSameBurst       = "same_burst"    // the burst that its last block was for
 	CodeFewAddresses    = "few_addresses" // a prefix of which only few addresses took part
 	CodeUnknownRule     = "unknown_rule"  // an offender of a rule without an action
+	CodeRolledUp        = "rolled_up"     // a block of a host that one of its whole prefix replaces
+	CodeByHand          = "by_hand"       // an exemption that a block by hand ends
 )
 
 // Decision is one verdict with its reason.
@@ -109,4 +119,6 @@ type Decision struct {
 	Reason   string           // one sentence for a person
 	Offender *detect.Offender // points into Input.Offenders; nil when there is none
 	Harm     int64            // requests that speak for it: the offender's, or those after the block; ranks decisions
+	// ReplacedBy is, for a release, the prefix whose block takes its place: without that block it must not be carried out.
+	ReplacedBy netip.Prefix
 }
