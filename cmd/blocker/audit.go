@@ -31,7 +31,7 @@ func (c *cycle) audit(ctx context.Context, sr *serviceReport, runErr error) erro
 	}
 	for _, d := range sr.Plan.Refusals {
 		events = append(events, ledger.Event{Event: "refuse", Outcome: "refused", Target: sr.Service.ID + "/" + d.Key, PlanHash: hash,
-			Detail: map[string]string{"rule": d.Rule, "code": d.Code, "reason": d.Reason}})
+			Detail: map[string]string{"rule": d.Rule, "code": d.Code, "reason": d.Reason, "prefix": d.Prefix.String()}})
 	}
 	if !sr.LeaseUntil.IsZero() {
 		events = append(events, ledger.Event{Event: "lease", Outcome: ledger.Success, Target: sr.Service.ID + "/" + sr.Snapshot.Target.Control,

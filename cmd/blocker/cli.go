@@ -40,15 +40,33 @@ type flags struct {
 type cli struct {
 	flags
 
-	Run     runCmd     `cmd:"" default:"withargs" help:"Detect, decide, and update the ACL (the default command)."`
-	Status  struct{}   `cmd:"" help:"Show what is blocked, why and until when."`
-	Block   blockCmd   `cmd:"" help:"Block addresses by hand."`
-	Unblock unblockCmd `cmd:"" help:"Release addresses and exempt them for a while."`
-	Stop    reasonCmd  `cmd:"" help:"Kill switch: the edge stops enforcing, runs stop writing."`
-	Start   reasonCmd  `cmd:"" help:"Undo stop."`
-	Purge   reasonCmd  `cmd:"" help:"Remove every entry of this owner."`
-	Check   struct{}   `cmd:"" help:"Check configuration, store, token, ACLs and dictionary."`
-	Version struct{}   `cmd:"" help:"Print the version."`
+	Run       runCmd     `cmd:"" default:"withargs" help:"Detect, decide, and update the ACL (the default command)."`
+	Status    struct{}   `cmd:"" help:"Show what is blocked, why and until when."`
+	Block     blockCmd   `cmd:"" help:"Block addresses by hand."`
+	Unblock   unblockCmd `cmd:"" help:"Release addresses and exempt them for a while."`
+	Stop      reasonCmd  `cmd:"" help:"Kill switch: the edge stops enforcing, runs stop writing."`
+	Start     reasonCmd  `cmd:"" help:"Undo stop."`
+	Purge     reasonCmd  `cmd:"" help:"Remove every entry of this owner."`
+	Check     struct{}   `cmd:"" help:"Check configuration, store, token, ACLs and dictionary."`
+	RuleFiles rulesCmd   `cmd:"" name:"rules" help:"Work on rules."`
+	Audit     auditCmd   `cmd:"" help:"Read the ledger."`
+	Version   struct{}   `cmd:"" help:"Print the version."`
+}
+
+type rulesCmd struct {
+	Test struct {
+		File string `arg:"" help:"YAML file with traffic and the offenders it must give." type:"path"`
+	} `cmd:"" help:"Run a file of made-up traffic against the rules. Exit 1 when a test fails."`
+}
+
+type auditCmd struct {
+	Verify struct{}     `cmd:"" help:"Check the chain of every run. Exit 1 when a record was changed, removed, inserted or moved."`
+	Show   auditShowCmd `cmd:"" help:"Print events."`
+}
+
+type auditShowCmd struct {
+	IP    string        `help:"Only events about this address." name:"ip"`
+	Since time.Duration `help:"Only events of the last so long (default all)."`
 }
 
 type runCmd struct {
@@ -108,6 +126,12 @@ func (p *program) dispatch(ctx context.Context, command string, c *cli) (int, er
 		return p.purge(ctx, c.Purge.Reason)
 	case "check":
 		return p.check(ctx)
+	case "rules test <file>":
+		return p.testRules(ctx, c.RuleFiles.Test.File)
+	case "audit verify":
+		return p.auditVerify(ctx)
+	case "audit show":
+		return p.auditShow(ctx, c.Audit.Show)
 	case "version":
 		fmt.Fprintln(p.stdout, version())
 		return exitOK, nil

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"edgewarden/internal/ledger"
+	"edgewarden/internal/plain"
+)
+
+// auditEvents reads the whole ledger.
+func (p *program) auditEvents(ctx context.Context, since time.Duration) ([]ledger.Event, error) {
+	s, err := p.settings()
+	if err != nil {
+		return nil, err
+	}
+	if s.Ledger == "" {
+		return nil, usagef("which ledger? Name it with --ledger, or in --config")
+	}
+	s.dry = true // reading creates nothing
+	store, err := openLedger(s)
+	if err != nil {
+		return nil, err
+	}
+	if store == nil {
+		return nil, fmt.Errorf("there is no ledger %s", s.Ledger)
+	}
+	defer store.Close()
+	from := time.Time{}
+	if since > 0 {
+		from = time.Now().Add(-since)
+	}
+	return store.Since(ctx, from)
+}
+
+// auditVerify finds a record that was changed, removed, inserted or moved; exit code 1 says so.
+func (p *program) auditVerify(ctx context.Context) (int, error) {
+	events, err := p.auditEvents(ctx, 0)
+	if err != nil {
+		return exitFailed, err
+	}
+	problems := ledger.Verify(events)
+	if p.flags.JSON {
+		if problems == nil {
+			problems = []string{}
+		}
+		err = json.NewEncoder(p.stdout).Encode(map[string]any{"events": len(events), "problems": problems, "heads": ledger.Heads(events)})
+	} else {
+		for _, problem := range problems {
+			fmt.Fprintf(p.stdout, "%s\n", plain.Text(problem, 0))
+		}
+		_, err = fmt.Fprintf(p.stdout, "%d events, %d problems\n", len(events), len(problems))
+	}
+	if len(problems) > 0 {
+		return exitFailed, err
+	}
+	return exitOK, err
+}
+
+// auditShow prints events, of one address or of all.
+func (p *program) auditShow(ctx context.Context, cmd auditShowCmd) (int, error) {
+	var addr netip.Addr
+	if cmd.IP != "" {
+		prefix, err := parsePrefix(cmd.IP)
+		if err != nil {
+			return exitUsage, usageError{err}
+		}
+		addr = prefix.Addr()
+	}
+	events, err := p.auditEvents(ctx, cmd.Since)
+	if err != nil {
+		return exitFailed, err
+	}
+	enc := json.NewEncoder(p.stdout)
+	for _, e := range events {
+		if addr.IsValid() && !about(e, addr) {
+			continue
+		}
+		if p.flags.JSON {
+			err = enc.Encode(e)
+		} else {
+			_, err = fmt.Fprintf(p.stdout, "%s  %-14s %-8s %s  by %s  run %s  %s\n", e.Time.Format(time.RFC3339), plain.Text(e.Event, 20), plain.Text(e.Outcome, 10),
+				plain.Text(e.Target, 100), plain.Text(e.Actor, 40), plain.Text(e.Run, 20), plain.Text(e.Detail["reason"], 200))
+		}
+		if err != nil {
+			return exitFailed, err
+		}
+	}
+	return exitOK, nil
+}
+
+// about reports whether an event is about an address.
+func about(e ledger.Event, addr netip.Addr) bool {
+	prefix, err := parsePrefix(e.Detail["prefix"])
+	return err == nil && prefix.Contains(addr)
+}
