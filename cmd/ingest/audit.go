@@ -11,15 +11,16 @@ import (
 )
 
 // audit writes what an auditor asks for: when logging started and stopped, with
-// which configuration, and when lines were dropped. Without a ledger it is silent.
+// which configuration, who was refused, and when lines were dropped or damaged. Without a ledger it is silent.
 type audit struct {
 	store ledger.Store
 	chain *ledger.Chain
+	notes
 }
 
 func openAudit(file string, now time.Time) (*audit, error) {
 	if file == "" {
-		return &audit{}, nil
+		return newAudit(nil, nil), nil
 	}
 	store, err := ledger.OpenFile(file)
 	if err != nil {
@@ -29,18 +30,29 @@ func openAudit(file string, now time.Time) (*audit, error) {
 	if err != nil {
 		host = "unknown"
 	}
-	return &audit{store: store, chain: ledger.NewChain(store, ledger.NewRun(now), "ingest", host)}, nil
+	return newAudit(store, ledger.NewChain(store, ledger.NewRun(now), "ingest", host)), nil
 }
 
-// add writes one event. A ledger that fails does not stop the flow of lines: the
+func newAudit(store ledger.Store, chain *ledger.Chain) *audit {
+	a := &audit{store: store, chain: chain}
+	a.notes.write = a.write
+	return a
+}
+
+// add writes one event that was a success. A ledger that fails does not stop the flow of lines: the
 // lines are the audit trail of others.
 func (a *audit) add(event, target string, detail map[string]string) {
+	a.write(event, target, ledger.Success, detail)
+}
+
+func (a *audit) write(event, target, outcome string, detail map[string]string) {
 	if a.chain != nil {
-		a.chain.Add(context.Background(), ledger.Event{Event: event, Target: target, Detail: detail}) //nolint:errcheck // see above
+		a.chain.Add(context.Background(), ledger.Event{Event: event, Target: target, Outcome: outcome, Detail: detail}) //nolint:errcheck // see above
 	}
 }
 
 func (a *audit) close() error {
+	a.flush(time.Now(), true)
 	if a.store == nil {
 		return nil
 	}
@@ -52,6 +64,6 @@ func (c *serveCmd) summary(spoolID string) map[string]string {
 	return map[string]string{
 		"version": version(), "spool_id": spoolID, "listen": strings.Join(c.Listen, ","), "sinks": strings.Join(c.sinks(), ","),
 		"project": c.Project, "lake": c.Lake, "tls": fmt.Sprint(c.TLSCert != ""), "client_ca": c.ClientCA,
-		"allow_unauthenticated": fmt.Sprint(c.AllowUnauthenticated),
+		"allow_unauthenticated": fmt.Sprint(c.AllowUnauthenticated), "source_ranges": c.SourceRanges,
 	}
 }

@@ -41,7 +41,13 @@ type serveCmd struct {
 	AllowUnauthenticated bool     `help:"Listen on a non-loopback address although nothing authenticates senders."`
 	ProxyFrom            []string `placeholder:"CIDR" help:"Proxies that send a PROXY protocol header (repeatable)."`
 
+	SourceRanges string `default:"off" placeholder:"fastly|FILE|off" help:"Where lines are expected from: fastly is Fastly's published ranges, asked for once a day; a file holds an address or CIDR a line. Lines from elsewhere are counted; they are refused only where neither token nor client CA is configured."`
+
+	ExpectService []string      `placeholder:"ID" help:"Fastly service whose lines are watched for silence, beside the one of --service-id (repeatable)."`
+	SilenceAlert  time.Duration `default:"10m" help:"Log a warning when no line came for so long, in all or of a watched service; 0 for never."`
+
 	Admin           string        `default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Metrics and health; \"off\" for none."`
+	Profile         string        `placeholder:"HOST:PORT" help:"Serve /debug/pprof/ on this loopback address, such as 127.0.0.1:6060."`
 	Drain           time.Duration `default:"5s" help:"How long to keep accepting after SIGTERM. A second signal skips it."`
 	ShutdownTimeout time.Duration `default:"20s" help:"How long to finish lines and ship after that. What is left stays in the spool."`
 	LogFormat       string        `enum:"text,json" default:"text" help:"Form of the program's own log: text, or json as Cloud Logging reads it."`
@@ -50,8 +56,10 @@ type serveCmd struct {
 	MaxConnections          int           `default:"4096" help:"Connections at the same time."`
 	MaxConnectionsPerSource int           `default:"256" help:"The same from one source address."`
 	HandshakeTimeout        time.Duration `default:"10s" help:"For the PROXY header and TLS."`
+	MaxConnectionAge        time.Duration `default:"0" help:"Age at which a connection is closed between two lines, so that a load balancer can place it anew; 0 for never."`
 	MaxLine                 int           `default:"65536" help:"Bytes kept of a line."`
 	SpoolMaxBytes           int64         `default:"8589934592" help:"Size of the spool at which new lines are dropped."`
+	SenderShare             int           `default:"75" placeholder:"PERCENT" help:"Largest part of the spool that one sender alone may fill; 100 for no limit. A sender is an address, or an IPv6 /64."`
 	SpoolSync               time.Duration `default:"100ms" help:"How often the spool is synced to disk."`
 	LakeAge                 time.Duration `default:"5s" help:"How long rows wait for others before a lake file is written."`
 	LakeMaxBytes            int64         `default:"0" help:"Size of the lake at which the oldest hours go; 0 for none."`

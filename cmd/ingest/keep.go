@@ -21,6 +21,7 @@ import (
 const (
 	dropFull    = "spool_full"
 	dropError   = "spool_error"
+	dropShare   = "sender_share"  // the sender holds its share of the spool
 	dropDamaged = "spool_damaged" // kept, and found damaged on disk later
 )
 
@@ -32,8 +33,9 @@ type keeper struct {
 	log       *slog.Logger
 	pool      sync.Pool // of *desk
 	redacted  *prometheus.CounterVec
-	dropping  dropping
-	onDrop    func(reason string) // called when dropping begins; may be nil
+	dropping  dropping // the spool takes no lines
+	sharing   dropping // it takes none of some sender
+	onDrop    func(reason string, src receive.Source, lines int)
 }
 
 // desk is what the work on one read needs: reused, so that a line costs no allocation.
@@ -49,6 +51,11 @@ func newKeeper(s *spool.Spool, serviceID string, tokens [][]byte, drop func(stri
 	k.pool.New = func() any { return &desk{mask: redact.New(tokens...)} }
 	k.redacted = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "edgewarden_ingest_redacted_total", Help: "Values masked before a line was stored, by kind."}, []string{"kind"})
+	k.redacted.WithLabelValues("card")
+	k.redacted.WithLabelValues("secret")
+	for _, reason := range []string{dropFull, dropError, dropShare, dropDamaged} {
+		drop(reason, 0) // a rate needs the zero before the first
+	}
 	return k
 }
 
@@ -76,31 +83,38 @@ func (k *keeper) keep(src receive.Source, received time.Time, frames []parse.Fra
 		from = end
 	}
 	k.count(masked)
-	k.append(d.payloads)
+	k.append(src, d.payloads)
 }
 
 // append stores payloads or counts them as dropped. A spool that is full or
 // broken never stops the reader: a receiver that does not read makes Fastly
 // drop lines in silence.
-func (k *keeper) append(payloads [][]byte) {
-	err := k.spool.Append(payloads)
+func (k *keeper) append(src receive.Source, payloads [][]byte) {
+	err := k.spool.AppendFrom(src.Sender, payloads)
 	if err == nil {
-		if k.dropping.over(time.Now()) {
+		if k.dropping.over() {
 			k.log.Info("spool takes lines again")
+		}
+		if k.sharing.over() {
+			k.log.Info("no sender is over its share of the spool any more")
 		}
 		return
 	}
-	reason := dropError
-	if errors.Is(err, spool.ErrFull) {
+	reason, state := dropError, &k.dropping
+	advice := "free disk space, raise --spool-max-bytes, or find out why records are not shipped"
+	switch {
+	case errors.Is(err, spool.ErrShare):
+		reason, state = dropShare, &k.sharing
+		advice = "one sender fills the spool: find out why it sends so much or why records are not shipped; --sender-share sets its limit"
+	case errors.Is(err, spool.ErrFull):
 		reason = dropFull
 	}
 	k.drop(reason, len(payloads))
-	if k.dropping.begins(time.Now()) {
-		k.log.Error("dropping lines", "reason", reason, "err", err,
-			"advice", "free disk space, raise --spool-max-bytes, or find out why records are not shipped")
-		if k.onDrop != nil {
-			k.onDrop(reason)
-		}
+	if k.onDrop != nil {
+		k.onDrop(reason, src, len(payloads))
+	}
+	if state.begins(time.Now()) {
+		k.log.Error("dropping lines", "reason", reason, "remote", src.Remote.String(), "sender", src.Sender, "err", err, "advice", advice)
 	}
 }
 
@@ -143,12 +157,12 @@ func (d *dropping) begins(now time.Time) bool {
 	return d.on.CompareAndSwap(false, true)
 }
 
-func (d *dropping) over(now time.Time) bool {
+func (d *dropping) over() bool {
 	if !d.on.Load() {
 		return false
 	}
 	d.mu.Lock()
-	quiet := now.Sub(d.last) >= calm
+	quiet := time.Since(d.last) >= calm
 	d.mu.Unlock()
 	return quiet && d.on.CompareAndSwap(true, false)
 }

@@ -16,6 +16,7 @@ func (c *serveCmd) receiver(tokens [][]byte) (receive.Options, error) {
 		TLS:    receive.TLS{CertFile: c.TLSCert, KeyFile: c.TLSKey, ClientCAFile: c.ClientCA, ClientNames: c.ClientName},
 		Tokens: tokens, AllowUnauthenticated: c.AllowUnauthenticated,
 		MaxLine: c.MaxLine, MaxConns: c.MaxConnections, MaxConnsPerSource: c.MaxConnectionsPerSource, HandshakeTimeout: c.HandshakeTimeout,
+		MaxAge: c.MaxConnectionAge,
 	}
 	for _, l := range c.Listen {
 		o.Listeners = append(o.Listeners, c.listener(l))

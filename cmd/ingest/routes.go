@@ -65,7 +65,7 @@ func (h *house) openRoutes(ctx context.Context, p *program) error {
 }
 
 func (h *house) addRoute(sink ship.Sink, bytes int, age time.Duration, inFlight int) error {
-	r := &route{sink: &watched{Sink: sink, started: h.started}, atStart: h.spool.Stats().Pending[sink.Name()]}
+	r := &route{sink: &watched{Sink: sink, started: h.started, services: h.services}, atStart: h.spool.Stats().Pending[sink.Name()]}
 	s, err := ship.New(ship.Options{
 		Cursor: h.spool.Cursor(sink.Name()), SpoolID: h.spool.ID(), Sink: r.sink, DeadLetters: deadLetters(h.c.Spool),
 		MaxBytes: bytes, MaxAge: age, InFlight: inFlight, Logger: h.log, Registerer: h.reg,

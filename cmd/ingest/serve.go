@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 	"edgewarden/internal/admin"
 	"edgewarden/internal/lake"
+	"edgewarden/internal/ledger"
 	"edgewarden/internal/receive"
 	"edgewarden/internal/spool"
 )
@@ -44,9 +46,14 @@ type house struct {
 	keeper   *keeper
 	spool    *spool.Spool
 	routes   []*route
-	lake     *lake.Writer // nil without the lake sink
-	admin    *admin.Server
+	lake     *lake.Writer  // nil without the lake sink
+	admin    *admin.Server // nil with --admin off
+	profile  *admin.Server // nil without --profile
 	audit    *audit
+	ranges   *ranges // nil with --source-ranges off
+	services *services
+
+	damage struct{ records, segments int64 } // of the spool, as far as noted
 
 	started time.Time
 	beats   atomic.Int64 // heartbeats appended by this process
@@ -88,7 +95,15 @@ func (h *house) open(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
+	if h.ranges, err = newRanges(c.SourceRanges, c.Spool, h.log); err != nil {
+		return err
+	}
+	if h.ranges != nil {
+		o.Expected = h.ranges.expected
+		h.reg.MustRegister(h.ranges.failures, h.ranges.fresh)
+	}
 	o.Handler, o.Logger, o.Registerer = func(s receive.Source, t time.Time, f []frame) { h.keeper.keep(s, t, f) }, h.log, h.reg
+	o.Refused = h.noteRefusal
 	if h.receiver, err = receive.Listen(o); errors.Is(err, receive.ErrOptions) {
 		return usageError{err}
 	} else if err != nil {
@@ -99,16 +114,30 @@ func (h *house) open(ctx context.Context, p *program) error {
 		return err
 	}
 	h.onClose(h.audit.close)
-	if h.spool, err = c.openSpool(h.log); err != nil {
+	synced := newSyncSeconds()
+	if h.spool, err = c.openSpool(h.log, synced); err != nil {
 		return err
 	}
 	h.onClose(h.spool.Close)
+	if h.ranges != nil {
+		h.ranges.recall()
+	}
+	h.services = newServices(c.expected())
 	h.keeper = newKeeper(h.spool, c.ServiceID, tokens, h.receiver.Drop, h.log)
-	h.keeper.onDrop = func(reason string) { h.audit.add("drop", h.c.Spool, map[string]string{"reason": reason}) }
+	h.keeper.onDrop = func(reason string, src receive.Source, lines int) {
+		h.audit.note(time.Now(), "drop", h.c.Spool, ledger.Failure, reason, src.Remote.String(), int64(lines))
+	}
 	if err := h.openRoutes(ctx, p); err != nil {
 		return err
 	}
-	h.reg.MustRegister(h.keeper.redacted, newCollector(h))
+	h.reg.MustRegister(h.keeper.redacted, synced, h.services, newCollector(h))
+	if c.Profile != "" {
+		if h.profile, err = admin.ListenProfile(c.Profile, h.log); errors.Is(err, admin.ErrNotLoopback) {
+			return usagef("--profile: %w", err)
+		} else if err != nil {
+			return err
+		}
+	}
 	if c.Admin == "off" {
 		return nil
 	}
@@ -117,8 +146,11 @@ func (h *house) open(ctx context.Context, p *program) error {
 }
 
 // openSpool opens the spool with a cursor for each sink.
-func (c *serveCmd) openSpool(log *slog.Logger) (*spool.Spool, error) {
-	s, err := spool.Open(spool.Options{Dir: c.Spool, MaxBytes: c.SpoolMaxBytes, SyncInterval: c.SpoolSync, Cursors: c.sinks(), Logger: log})
+func (c *serveCmd) openSpool(log *slog.Logger, synced prometheus.Observer) (*spool.Spool, error) {
+	s, err := spool.Open(spool.Options{
+		Dir: c.Spool, MaxBytes: c.SpoolMaxBytes, OwnerShare: c.SenderShare, SyncInterval: c.SpoolSync, Cursors: c.sinks(), Logger: log,
+		Synced: func(took time.Duration) { synced.Observe(took.Seconds()) },
+	})
 	switch {
 	case errors.Is(err, spool.ErrLocked):
 		return nil, fmt.Errorf("%w; give each ingest a spool of its own, or stop the other one", err)
@@ -134,9 +166,17 @@ func (c *serveCmd) check() error {
 		return err
 	}
 	for name, d := range map[string]time.Duration{
-		"drain": c.Drain, "shutdown-timeout": c.ShutdownTimeout, "lake-age": c.LakeAge, "lake-retention": c.LakeRetention} {
+		"drain": c.Drain, "shutdown-timeout": c.ShutdownTimeout, "max-connection-age": c.MaxConnectionAge, "silence-alert": c.SilenceAlert, "lake-age": c.LakeAge, "lake-retention": c.LakeRetention} {
 		if d < 0 {
 			return usagef("--%s must not be negative", name)
+		}
+	}
+	if c.SenderShare < 1 || c.SenderShare > 100 {
+		return usagef("--sender-share %d is no percentage from 1 to 100", c.SenderShare)
+	}
+	for _, id := range c.ExpectService {
+		if !serviceID.MatchString(id) {
+			return usagef("--expect-service %q is no service id: want letters and digits, as in SU1Z0isxPaozGVKXdv0eY", id)
 		}
 	}
 	if c.Spool == "" {
@@ -149,6 +189,17 @@ func (c *serveCmd) check() error {
 		c.Lake = filepath.Join("data", "lake")
 	}
 	return nil
+}
+
+// serviceID is what an expected service may be called: it becomes a label.
+var serviceID = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
+
+// expected lists the services that are watched for silence.
+func (c *serveCmd) expected() []string {
+	if serviceID.MatchString(c.ServiceID) {
+		return append([]string{c.ServiceID}, c.ExpectService...)
+	}
+	return c.ExpectService
 }
 
 // sinks names the sinks, which are also the names of their cursors.
@@ -164,9 +215,11 @@ func (c *serveCmd) sinks() (names []string) {
 
 // live runs the house until it is told to stop or a part that must not end ends.
 func (h *house) live(ctx context.Context, signals <-chan os.Signal) error {
-	failed := make(chan error, 2)
-	if h.admin != nil {
-		go func() { failed <- h.admin.Serve() }()
+	failed := make(chan error, 3)
+	for _, s := range []*admin.Server{h.admin, h.profile} {
+		if s != nil {
+			go func() { failed <- s.Serve() }()
+		}
 	}
 	work, stopWork := context.WithCancel(context.Background()) // not ctx: its end begins the stop, which still ships
 	defer stopWork()
@@ -184,6 +237,9 @@ func (h *house) live(ctx context.Context, signals <-chan os.Signal) error {
 	h.why.Store(nil)
 	if h.admin != nil {
 		h.announce("admin listening", h.admin.Addr(), false)
+	}
+	if h.profile != nil {
+		h.announce("profiling", h.profile.Addr(), false)
 	}
 	for i, a := range h.receiver.Addrs() {
 		h.announce("listening", a.String(), h.c.listener(h.c.Listen[i]).TLS)
@@ -228,10 +284,12 @@ func (h *house) close() error {
 	for i := len(h.closing) - 1; i >= 0; i-- {
 		errs = append(errs, h.closing[i]())
 	}
-	if h.admin != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		errs = append(errs, h.admin.Close(ctx))
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	for _, s := range []*admin.Server{h.profile, h.admin} {
+		if s != nil {
+			errs = append(errs, s.Close(ctx))
+		}
 	}
 	return errors.Join(errs...)
 }

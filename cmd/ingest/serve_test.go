@@ -204,23 +204,78 @@ func TestStoppingDoesNotDependOnGoogle(t *testing.T) {
 }
 
 func TestTheSpoolAtItsCapDropsAndGoesOn(t *testing.T) {
+	for _, c := range []struct{ name, share, reason string }{
+		{"for one sender at its share", "75", "sender_share"},
+		{"for all when it is full", "100", "spool_full"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			google := shiptest.Start(t)
+			google.Hang()
+			defer google.Release()
+			s := serve(t, t.TempDir(), nil, "--project", "my-project", "--logging-endpoint", google.Addr(), "--logging-insecure",
+				"--spool-max-bytes", "2097152", "--shutdown-timeout", "200ms", "--sender-share", c.share)
+			nc := dial(t, s.addr)
+			const sent = 10000
+			for i := range sent {
+				send(t, nc, classic("", fmt.Sprint(i)))
+			}
+			s.until(t, "edgewarden_ingest_received_lines_total", sent)
+			if n := s.metric(t, `edgewarden_ingest_dropped_lines_total{reason="`+c.reason+`"}`); n == 0 || n == sent {
+				t.Errorf("%d of %d dropped", n, sent)
+			}
+			s.identity(t, "cloudlogging")
+			if n := strings.Count(s.stderr.String(), "dropping lines"); n != 1 {
+				t.Errorf("said %d times, want once:\n%s", n, s.stderr)
+			}
+			s.stop(t)
+		})
+	}
+}
+
+// The sink is gone and one sender writes all it can; another, a few lines now
+// and then. Addresses come from a proxy's header, as they would from a balancer's.
+func TestAHostileSenderFillsItsShareAndAnHonestOneKeepsWriting(t *testing.T) {
 	google := shiptest.Start(t)
 	google.Hang()
 	defer google.Release()
-	s := serve(t, t.TempDir(), nil, "--project", "my-project", "--logging-endpoint", google.Addr(), "--logging-insecure",
-		"--spool-max-bytes", "1048576", "--shutdown-timeout", "200ms")
-	nc := dial(t, s.addr)
-	const sent = 10000
-	for i := range sent {
-		send(t, nc, classic("", fmt.Sprint(i)))
+	dir := t.TempDir()
+	args := []string{"--project", "my-project", "--logging-endpoint", google.Addr(), "--logging-insecure",
+		"--spool-max-bytes", "2097152", "--shutdown-timeout", "200ms", "--proxy-from", "127.0.0.1", "--ledger", dir + "/ledger"}
+	s := serve(t, dir, nil, args...)
+	hostile, honest := dial(t, s.addr), dial(t, s.addr)
+	send(t, hostile, "PROXY TCP4 203.0.113.66 192.0.2.1 4711 6514\r\n")
+	send(t, honest, "PROXY TCP4 203.0.113.7 192.0.2.1 4711 6514\r\n")
+	sent := int64(0)
+	for sent < 10 || s.metric(t, `edgewarden_ingest_dropped_lines_total{reason="sender_share"}`) == 0 {
+		for i := range 500 {
+			send(t, hostile, classic("", fmt.Sprint("hostile-", i)))
+		}
+		sent += 500
+		s.until(t, "edgewarden_ingest_received_lines_total", sent)
 	}
-	s.until(t, "edgewarden_ingest_received_lines_total", sent)
-	if n := s.metric(t, `edgewarden_ingest_dropped_lines_total{reason="spool_full"}`); n == 0 || n == sent {
-		t.Errorf("%d of %d dropped", n, sent)
+	const few = 300
+	for i := range few {
+		send(t, honest, classic("", fmt.Sprint("honest-", i)))
+		send(t, hostile, classic("", fmt.Sprint("more-", i)))
 	}
+	s.until(t, "edgewarden_ingest_received_lines_total", sent+2*few)
+	s.stderr.wait(t, `msg="dropping lines" reason=sender_share remote=(203\.0\.113\.66:4711)`, 1)
 	s.identity(t, "cloudlogging")
-	if n := strings.Count(s.stderr.String(), "dropping lines"); n != 1 {
-		t.Errorf("said %d times, want once:\n%s", n, s.stderr)
+	if n := s.metric(t, `edgewarden_ingest_spool_senders`); n != 2 {
+		t.Errorf("%d senders, want 2", n)
 	}
 	s.stop(t)
+	google.Release()
+	s = serve(t, dir, nil, args...) // what is in the spool belongs to nobody now
+	eventually(t, "an empty queue", func() bool { return s.metric(t, `edgewarden_ingest_queued_records`) == 0 })
+	s.stop(t)
+	n := 0
+	for _, e := range google.Log("fastly") {
+		if strings.Contains(e.String(), "honest-") {
+			n++
+		}
+	}
+	if n != few {
+		t.Errorf("%d of %d honest lines arrived", n, few)
+	}
 }

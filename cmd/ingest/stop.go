@@ -52,6 +52,8 @@ func (h *house) stop(signals <-chan os.Signal, stopTending, stopShipping func())
 		<-r.done
 	}
 	n := h.counters()
+	h.noteDamage(time.Now())
+	h.audit.flush(time.Now(), true)
 	h.audit.add("stop-ingest", h.c.Spool, map[string]string{
 		"received": fmt.Sprint(n.Received), "shipped": fmt.Sprint(n.Shipped), "queued": fmt.Sprint(n.Queued), "dropped": fmt.Sprint(n.Dropped)})
 	h.log.Info("stopped", n.attrs()...)

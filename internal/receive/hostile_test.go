@@ -26,7 +26,7 @@ func memory() int64 {
 // Both ends of every connection live in this process, so the budget counts the
 // sender's end as well.
 func TestTwoThousandHostileConnectionsLeaveAnHonestSenderAlone(t *testing.T) {
-	const hostile, honest, budget = 2000, 20_000, 24 << 10
+	const hostile, honest, budget = 2000, 20_000, 12 << 10
 	h := open(t, receive.Options{MaxConns: hostile + 10, MaxConnsPerSource: hostile + 10})
 	good := h.dial(t)
 	send(t, good, "hello\n")
@@ -90,7 +90,7 @@ func TestTwoThousandHostileConnectionsLeaveAnHonestSenderAlone(t *testing.T) {
 
 func TestHalfOpenTLSConnectionsEndAtTheDeadlineAndIdleOnesAreCheap(t *testing.T) {
 	ca := newAuthority(t)
-	const n, budget = 300, 96 << 10 // crypto/tls keeps some 30 KiB at each end
+	const n, budget = 300, 32 << 10
 	h := open(t, receive.Options{
 		Listeners: tlsListener(), TLS: ca.server(t),
 		MaxConnsPerSource: 3 * n, HandshakeTimeout: 2 * time.Second,

@@ -124,9 +124,6 @@ func (m *metrics) read(t tally, now time.Time) {
 }
 
 func (m *metrics) drop(reason string, n int) {
-	if n == 0 {
-		return
-	}
 	m.mu.Lock()
 	m.count.Dropped[reason] += int64(n)
 	m.mu.Unlock()

@@ -258,5 +258,6 @@ func (s *Server) wake() {
 // Stats returns the present counters: Received is what was kept plus all of Dropped.
 func (s *Server) Stats() Stats { return s.m.stats() }
 
-// Drop counts lines that the handler could not keep.
+// Drop counts lines that the handler could not keep; 0 lines make the reason known
+// to the metrics before it happens.
 func (s *Server) Drop(reason string, lines int) { s.m.drop(reason, lines) }
