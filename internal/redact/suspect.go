@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	block    = 32 // bytes that are judged at a time
+	block    = 64 // bytes that are judged at a time
 	lookBack = 8  // bytes before a separator that are read at once
 )
 
@@ -25,10 +25,14 @@ func suspect(line []byte, i int) int {
 		m := separators(binary.LittleEndian.Uint64(b[8:]))>>7 |
 			separators(binary.LittleEndian.Uint64(b[16:]))>>6 |
 			separators(binary.LittleEndian.Uint64(b[24:]))>>5 |
-			separators(binary.LittleEndian.Uint64(b[32:]))>>4
-		for m ^= 0x0f * lows; m != 0; m &= m - 1 {
+			separators(binary.LittleEndian.Uint64(b[32:]))>>4 |
+			separators(binary.LittleEndian.Uint64(b[40:]))>>3 |
+			separators(binary.LittleEndian.Uint64(b[48:]))>>2 |
+			separators(binary.LittleEndian.Uint64(b[56:]))>>1 |
+			separators(binary.LittleEndian.Uint64(b[64:]))
+		for m = ^m; m != 0; m &= m - 1 {
 			bit := bits.TrailingZeros64(m) // 8 times the byte in its word, and the word
-			at := (bit&7<<3 + bit>>3) & (block - 1)
+			at := bit&7<<3 + bit>>3
 			w := binary.LittleEndian.Uint64(b[at : at+lookBack])
 			w <<= (w>>56 ^ '"' - 1) >> 63 << 3 // the quote after a key of JSON
 			if !mayEnd(w) || lastByte[w>>56] == isDigitByte && !mayEnd(afterDigits(w)) {
