@@ -128,6 +128,10 @@ func measure(ctx context.Context, o options, i *proc.Ingest, s *sink.Sink) (r re
 	r.maxRSS, r.tally = u.MaxRSS, a.String()
 	r.logged = strings.Split(strings.TrimSpace(i.Stderr.String()), "\n")[said:]
 
+	for _, l := range r.logged {
+		fmt.Fprintln(o.log, "ingest says:", l)
+	}
+
 	h.Pause(true)
 	time.Sleep(100 * time.Millisecond) // a write that has begun ends
 	r.sent = h.Sent()

@@ -26,8 +26,8 @@ func TestAShortSoakKeepsTheIdentity(t *testing.T) {
 }
 
 func TestTheVerdictFindsWhatIsWrong(t *testing.T) {
-	good := report{sent: 10, entries: 11, last: proc.Identity{Received: 10, Shipped: 10}, maxRSS: 100, second: 80, fourth: 90}
-	if err := good.verdict(100); err != nil {
+	good := report{sent: 10, entries: 11, last: proc.Identity{Received: 10, Shipped: 10}, maxRSS: 100 << 20, second: 80 << 20, fourth: 99 << 20}
+	if err := good.verdict(100 << 20); err != nil {
 		t.Errorf("a good run is refused: %v", err)
 	}
 	for fault, spoil := range map[string]func(*report){
@@ -35,12 +35,12 @@ func TestTheVerdictFindsWhatIsWrong(t *testing.T) {
 		"dropped or refused":     func(r *report) { r.quiet = []proc.Identity{{Received: 5, Shipped: 3, Dropped: 2}} },
 		"were sent and":          func(r *report) { r.sent = 11 },
 		"stand-in got":           func(r *report) { r.entries = 9 },
-		"memory reached":         func(r *report) { r.maxRSS = 101 },
-		"memory grew":            func(r *report) { r.fourth = 101 },
+		"memory reached":         func(r *report) { r.maxRSS = 101 << 20 },
+		"memory grew":            func(r *report) { r.fourth = 101 << 20 },
 	} {
 		bad := good
 		spoil(&bad)
-		if err := bad.verdict(100); err == nil || !strings.Contains(err.Error(), fault) {
+		if err := bad.verdict(100 << 20); err == nil || !strings.Contains(err.Error(), fault) {
 			t.Errorf("found %v, want %q", err, fault)
 		}
 	}

@@ -28,9 +28,10 @@ func main() {
 	var o options
 	flag.IntVar(&o.kills, "kills", 50, "how often to kill")
 	flag.IntVar(&o.conns, "conns", 4, "connections")
-	flag.IntVar(&o.rate, "rate", 40_000, "lines a second; 0 for as fast as they are taken")
+	flag.IntVar(&o.rate, "rate", 20_000, "lines a second at most; each life has a pace of its own")
 	flag.DurationVar(&o.least, "least", 50*time.Millisecond, "shortest time from the first byte to the kill")
-	flag.DurationVar(&o.most, "most", 3*time.Second, "longest time")
+	flag.DurationVar(&o.most, "most", 2*time.Second, "longest time")
+	flag.IntVar(&o.backlog, "backlog", 150_000, "lines in the spool from which on the next ingest first ships them")
 	flag.DurationVar(&o.limit, "limit", 20*time.Minute, "give up after so long")
 	flag.Uint64Var(&o.seed, "seed", rand.Uint64N(1<<32), "seed of the random moments")
 	flag.StringVar(&o.ingest, "ingest-path", "", "an ingest that is built already")

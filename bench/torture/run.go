@@ -17,6 +17,7 @@ import (
 
 type options struct {
 	kills, conns, rate int
+	backlog            int // lines
 	least, most, limit time.Duration
 	seed               uint64
 	ingest, keep       string
@@ -47,6 +48,7 @@ type torture struct {
 	sink  *sink.Sink
 	check *sink.Check
 	books *books
+	queue int // lines in the spool at the last kill
 }
 
 func run(o options) (r report, err error) {
@@ -101,10 +103,16 @@ func (t *torture) round(ctx context.Context, k int) (waiting bool, err error) {
 		return false, err
 	}
 	defer i.Kill()
+	if t.queue > t.backlog { // a dump lists everything: keep it short
+		if _, err := i.Settled(ctx, 0, true); err != nil {
+			return false, err
+		}
+	}
 	sending, stop := context.WithCancel(ctx)
 	defer stop()
 	name := runName(k)
-	s, err := sender.Start(sending, sender.Options{Addr: i.Addr, Conns: t.conns, Rate: t.rate, Run: name})
+	rate := t.rate/10 + t.rng.IntN(t.rate-t.rate/10)
+	s, err := sender.Start(sending, sender.Options{Addr: i.Addr, Conns: t.conns, Rate: rate, Run: name})
 	if err != nil {
 		return false, err
 	}
@@ -124,6 +132,7 @@ func (t *torture) round(ctx context.Context, k int) (waiting bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	t.queue = lines
 	fmt.Fprintf(t.log, "kill %d after %s: %d lines sent, %d in the spool, %d of them new\n", k+1, life.Round(time.Millisecond), res.Lines, lines, fresh)
 	return fresh > 0, nil
 }

@@ -21,7 +21,7 @@ func TestTwoKillsLoseAndDoubleNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds and kills ingest")
 	}
-	r, err := run(options{kills: 2, conns: 4, rate: 8000, least: 200 * time.Millisecond, most: 600 * time.Millisecond, limit: 3 * proc.Patience, seed: 1, log: io.Discard})
+	r, err := run(options{kills: 2, conns: 4, rate: 8000, least: 200 * time.Millisecond, most: 600 * time.Millisecond, backlog: 1000, limit: 3 * proc.Patience, seed: 1, log: io.Discard})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, r)
 	}
