@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"edgewarden/internal/detect"
@@ -56,6 +57,7 @@ func actions(rules []Rule, set *detect.Set) map[string]policy.Action {
 		if block == 0 {
 			block = policy.DefaultBlock
 		}
+		where := strings.TrimSpace(filled.Where)
 		out[filled.Name] = policy.Action{
 			Block:      block,
 			Enforce:    rules[i].Enforce,
@@ -63,6 +65,7 @@ func actions(rules []Rule, set *detect.Set) map[string]policy.Action {
 			Floor:      set.Floor(filled.Name),
 			Window:     filled.Window,
 			Report:     filled.Group == detect.ByASN || filled.Group == detect.ByJA4,
+			AllRows:    where == "" || where == "true",
 		}
 	}
 	return out

@@ -15,7 +15,7 @@ import (
 
 func TestCompileSaysWhatOffendersGet(t *testing.T) {
 	rules, err := config.LoadRules(write(t, `rules:
-  - {name: counts, window: 10m, when: requests >= 100 && errors >= 5, block: 2h, mode: enforce}
+  - {name: counts, window: 10m, where: status >= 400, when: requests >= 100 && errors >= 5, block: 2h, mode: enforce}
   - {name: scored, window: 15m, when: requests >= 10 && score > 4.0}
   - {name: networks, window: 10m, when: requests >= 100, group: asn, mode: enforce}
 `))
@@ -28,8 +28,8 @@ func TestCompileSaysWhatOffendersGet(t *testing.T) {
 	}
 	want := map[string]policy.Action{
 		"counts":   {Block: 2 * time.Hour, Enforce: true, CountsOnly: true, Floor: 100, Window: 10 * time.Minute},
-		"scored":   {Block: time.Hour, Floor: 10, Window: 15 * time.Minute},
-		"networks": {Block: time.Hour, Enforce: true, CountsOnly: true, Floor: 100, Window: 10 * time.Minute, Report: true},
+		"scored":   {Block: time.Hour, Floor: 10, Window: 15 * time.Minute, AllRows: true},
+		"networks": {Block: time.Hour, Enforce: true, CountsOnly: true, Floor: 100, Window: 10 * time.Minute, Report: true, AllRows: true},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -68,6 +68,10 @@ type Config struct {
 	Lake                  string
 	BigQuery              BigQuery
 	Allowlist             []lists.Entry
+	AllowlistFiles        []lists.Location
+	AllowlistURLs         []lists.Location
+	Crawlers              []lists.Crawler
+	ListsCache            string          // folder for last good copies of lists; "" keeps none
 	Egress                []netip.Prefix  // own egress, never blocked
 	Policy                policy.Settings // trust included
 	Guard                 acl.Limits

@@ -33,20 +33,23 @@ func TestTheCommentedConfigurationIsComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	commented := regexp.MustCompile(`(?m)^( *)# ( *(?:[a-z_0-9]+): )`)
+	commented := regexp.MustCompile(`(?m)^( *)# ( *(?:- )?(?:[a-z_0-9]+:(?: |$)|/))`)
 	full := commented.ReplaceAllStringFunc(string(text), func(line string) string {
 		m := commented.FindStringSubmatch(line)
-		if key := strings.TrimSpace(m[2]); strings.Contains("Durations: reason: until:", key) {
+		if key := strings.TrimSpace(m[2]); strings.Contains("Durations: reason: until:", key) && m[2] == strings.TrimLeft(m[2], " ") {
 			return line
 		}
 		return m[1] + m[2]
 	})
-	full = strings.ReplaceAll(full, "# columns:", "columns:")
-	for _, key := range []string{"exempt", "shadow", "control", "endpoint", "columns", "lake", "propagation", "min_addresses", "clock_skew", "ahead",
-		"no_address", "volume", "settle", "schedule", "capacity", "ingest"} {
-		if !regexp.MustCompile(`(?m)^ *` + key + `:`).MatchString(full) {
-			t.Errorf("the file does not show the key %s", key)
+	for what, keys := range knownKeys(t) {
+		for _, key := range keys {
+			if !regexp.MustCompile(`(?m)[ {-]` + key + `:|^` + key + `:`).MatchString(full) {
+				t.Errorf("the file does not show the key %s of %s", key, what)
+			}
 		}
+	}
+	if strings.Contains(string(text), "blocker apply") || strings.Contains(string(text), "blocker plan") {
+		t.Error("the file speaks of commands that blocker does not have")
 	}
 	path := filepath.Join(t.TempDir(), "full.yaml")
 	if err := os.WriteFile(path, []byte(full), 0o600); err != nil {
@@ -61,6 +64,45 @@ func TestTheCommentedConfigurationIsComplete(t *testing.T) {
 	}
 	if len(lines(err)) != len(want) {
 		t.Errorf("got %d faults, want %d: the two choices the file offers", len(lines(err)), len(want))
+	}
+}
+
+// knownKeys asks every part of the file for a key that it does not have: the error lists those that it has.
+func knownKeys(t *testing.T) map[string][]string {
+	t.Helper()
+	all := map[string][]string{}
+	for what, text := range map[string]string{
+		"the file": "zzzzzzzzzz: 1\n", "a service": "services: [{zzzzzzzzzz: 1}]\n", "a rule": "rules: [{zzzzzzzzzz: 1}]\n",
+		"bigquery": "bigquery: {zzzzzzzzzz: 1}\n", "an allowlist entry": "allowlist: [{zzzzzzzzzz: 1}]\n",
+		"an entry of allowlist_files": "allowlist_files: [{zzzzzzzzzz: 1}]\n", "an entry of allowlist_urls": "allowlist_urls: [{zzzzzzzzzz: 1}]\n",
+		"a crawler": "crawlers: [{zzzzzzzzzz: 1}]\n", "trust": "trust: {zzzzzzzzzz: 1}\n", "policy": "policy: {zzzzzzzzzz: 1}\n",
+		"guard": "guard: {zzzzzzzzzz: 1}\n", "fastly": "fastly: {zzzzzzzzzz: 1}\n",
+	} {
+		path := filepath.Join(t.TempDir(), "c.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := config.Load(path)
+		for _, fault := range lines(err) {
+			if _, keys, ok := strings.Cut(fault, " in "+what+": the keys are "); ok {
+				all[what] = strings.Split(keys, ", ")
+			}
+		}
+		if len(all[what]) == 0 {
+			t.Fatalf("%s: no keys in %v", what, err)
+		}
+	}
+	return all
+}
+
+// TestACopiedConfigurationWorksWithATokenFromTheEnvironment guards against a file that names what a copy does not have.
+func TestACopiedConfigurationWorksWithATokenFromTheEnvironment(t *testing.T) {
+	c, err := config.Load(filepath.Join(deploy, "edgewarden.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.FastlyTokenFile != "" || len(c.AllowlistFiles)+len(c.AllowlistURLs) > 0 || c.ListsCache != "" || c.Policy.RollUp != 0 {
+		t.Errorf("a copy would look for files or places it does not have, or roll up: %+v", c)
 	}
 }
 

@@ -45,18 +45,26 @@ func (r *reader) config(root ast.Node, c *Config) {
 		"lake":      r.word(&c.Lake, "lake"),
 		"bigquery":  func(n ast.Node) { r.bigquery(n, &c.BigQuery) },
 		"allowlist": func(n ast.Node) { c.Allowlist = r.allowlist(n) },
-		"egress":    func(n ast.Node) { c.Egress = r.prefixes(n, "egress") },
-		"trust":     func(n ast.Node) { r.trust(n, &c.Policy) },
-		"policy":    func(n ast.Node) { r.policy(n, &c.Policy) },
-		"guard":     func(n ast.Node) { r.guard(n, c) },
-		"ledger":    r.word(&c.Ledger, "ledger"),
-		"period":    r.duration(&c.Period, "period", 10*time.Second, day),
-		"settle":    r.duration(&c.Settle, "settle", time.Second, 6*time.Hour),
-		"lease":     r.duration(&c.Lease, "lease", 5*time.Minute, 30*day),
-		"schedule":  r.word(&c.Schedule, "schedule"),
-		"fastly":    func(n ast.Node) { r.fastly(n, c) },
-		"capacity":  r.integer(&c.Capacity, "capacity", 1, 100_000),
-		"ingest":    func(n ast.Node) { r.pairs(n, "ingest") }, // for the other program
+		"allowlist_files": func(n ast.Node) {
+			c.AllowlistFiles = r.locations(n, "allowlist_files", "file", func(dst *string) func(ast.Node) { return r.word(dst, "file") })
+		},
+		"allowlist_urls": func(n ast.Node) {
+			c.AllowlistURLs = r.locations(n, "allowlist_urls", "url", func(dst *string) func(ast.Node) { return r.endpoint(dst, "url") })
+		},
+		"crawlers":    func(n ast.Node) { c.Crawlers = r.crawlers(n) },
+		"lists_cache": r.word(&c.ListsCache, "lists_cache"),
+		"egress":      func(n ast.Node) { c.Egress = r.prefixes(n, "egress") },
+		"trust":       func(n ast.Node) { r.trust(n, &c.Policy) },
+		"policy":      func(n ast.Node) { r.policy(n, &c.Policy) },
+		"guard":       func(n ast.Node) { r.guard(n, c) },
+		"ledger":      r.word(&c.Ledger, "ledger"),
+		"period":      r.duration(&c.Period, "period", 10*time.Second, day),
+		"settle":      r.duration(&c.Settle, "settle", time.Second, 6*time.Hour),
+		"lease":       r.duration(&c.Lease, "lease", 5*time.Minute, 30*day),
+		"schedule":    r.word(&c.Schedule, "schedule"),
+		"fastly":      func(n ast.Node) { r.fastly(n, c) },
+		"capacity":    r.integer(&c.Capacity, "capacity", 1, 100_000),
+		"ingest":      func(n ast.Node) { r.pairs(n, "ingest") }, // for the other program
 	})
 	if at, ok := places["bigquery"]; ok && places["lake"] != nil {
 		r.fail(at, "both lake and bigquery are given: logs are read from one store")
@@ -106,7 +114,7 @@ func (r *reader) rulesOnly(root ast.Node, rules *[]Rule) {
 }
 
 // topKeys are the keys of the whole file that a rules file does not have.
-var topKeys = []string{"owner", "services", "lake", "bigquery", "allowlist", "egress", "trust", "policy", "guard", "ledger",
+var topKeys = []string{"owner", "services", "lake", "bigquery", "allowlist", "allowlist_files", "allowlist_urls", "crawlers", "lists_cache", "egress", "trust", "policy", "guard", "ledger",
 	"period", "settle", "lease", "schedule", "fastly", "capacity", "ingest"}
 
 func (c *Config) fillNames() {
@@ -285,57 +293,6 @@ func loopback(host string) bool {
 	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
-// Widest entries of the allowlist: wider ones would exempt half the world.
-const (
-	widestAllow4 = 8
-	widestAllow6 = 19
-)
-
-func (r *reader) allowlist(n ast.Node) []lists.Entry {
-	var entries []lists.Entry
-	for _, item := range r.list(n, "allowlist") {
-		if kindOf(item) == "a text" {
-			s, _ := r.text(item, "an allowlist entry")
-			r.fail(item, "an allowlist entry needs a reason: write - {prefix: %s, reason: …}", show(s))
-			continue
-		}
-		if e, ok := r.allowEntry(item); ok {
-			entries = append(entries, e)
-		}
-	}
-	return entries
-}
-
-func (r *reader) allowEntry(item ast.Node) (e lists.Entry, ok bool) {
-	e.List = lists.Allowlist
-	before := len(r.faults)
-	places := r.mapping(item, "an allowlist entry", keys{
-		"prefix":  r.prefix(&e.Prefix, "prefix"),
-		"address": r.prefix(&e.Prefix, "address"),
-		"reason":  r.word(&e.Reason, "reason"),
-		"until": func(n ast.Node) {
-			s, _ := r.text(n, "until")
-			until, err := lists.ParseUntil(s)
-			if err != nil {
-				r.fail(n, "until: %v", err)
-			}
-			e.Until = until
-		},
-	})
-	switch {
-	case places["prefix"] == nil && places["address"] == nil:
-		r.fail(item, "the allowlist entry has neither prefix nor address")
-	case places["prefix"] != nil && places["address"] != nil:
-		r.fail(places["address"], "the allowlist entry has both prefix and address: make two of it")
-	case places["reason"] == nil:
-		r.fail(item, "the allowlist entry has no reason: the one who finds it in two years needs it")
-	}
-	if p := e.Prefix; p.IsValid() && (p.Addr().Is4() && p.Bits() < widestAllow4 || p.Addr().Is6() && p.Bits() < widestAllow6) {
-		r.fail(item, "%s is too wide for an allowlist: at most /%d and /%d", p, widestAllow4, widestAllow6)
-	}
-	return e, len(r.faults) == before
-}
-
 func (r *reader) prefix(dst *netip.Prefix, what string) func(ast.Node) {
 	return func(n ast.Node) {
 		var s string
@@ -379,6 +336,7 @@ func (r *reader) policy(n ast.Node, s *policy.Settings) {
 		"forget":        r.duration(&s.Forget, "forget", time.Hour, 400*day),
 		"propagation":   r.duration(&s.Propagation, "propagation", 30*time.Second, time.Hour),
 		"min_addresses": r.integer(&s.MinAddresses, "min_addresses", 1, 1<<16),
+		"roll_up":       r.integer(&s.RollUp, "roll_up", policy.LeastRollUp, 256),
 	})
 	if d := s.WithDefaults(); d.Forget < d.Max {
 		at := places["forget"]

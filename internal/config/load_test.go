@@ -59,10 +59,16 @@ allowlist:
   - {prefix: 198.51.100.0/24, reason: office}
   - {address: "2001:db8::1", reason: monitor, until: 2031-05-06}
   - {address: "::ffff:203.0.113.7", reason: mapped, until: 2031-05-06T07:08:09+02:00}
+allowlist_files: [/etc/a.txt, {file: /etc/b.txt, reason: partner}]
+allowlist_urls: ["https://example.com/a.txt", {url: "http://127.0.0.1/b.txt", reason: monitor}]
+crawlers:
+  - {name: googlebot, agent: Googlebot, ranges: "https://example.com/g.json", domains: [googlebot.com, google.com]}
+  - {name: bingbot, domains: search.msn.com}
+lists_cache: /var/lib/lists
 egress: [192.0.2.1, "2001:db8:1::/48"]
 trust:
   allow: [forgeable_address, unauthenticated_sender]
-policy: {max: 2d, escalation: 1.5, forget: 1w, propagation: 90s, min_addresses: 5}
+policy: {max: 2d, escalation: 1.5, forget: 1w, propagation: 90s, min_addresses: 5, roll_up: 6}
 guard:
   width4: 25
   width6: 56
@@ -102,8 +108,15 @@ ingest:
 			{Prefix: p("2001:db8::1/128"), Reason: "monitor", Until: time.Date(2031, 5, 7, 0, 0, 0, 0, time.UTC), List: "allowlist"},
 			{Prefix: p("203.0.113.7/32"), Reason: "mapped", Until: time.Date(2031, 5, 6, 5, 8, 9, 0, time.UTC), List: "allowlist"},
 		},
-		Egress: []netip.Prefix{p("192.0.2.1/32"), p("2001:db8:1::/48")},
-		Policy: policy.Settings{Max: 48 * time.Hour, Escalation: 1.5, Forget: 7 * 24 * time.Hour, Propagation: 90 * time.Second, MinAddresses: 5,
+		AllowlistFiles: []lists.Location{{At: "/etc/a.txt"}, {At: "/etc/b.txt", Reason: "partner"}},
+		AllowlistURLs:  []lists.Location{{At: "https://example.com/a.txt"}, {At: "http://127.0.0.1/b.txt", Reason: "monitor"}},
+		Crawlers: []lists.Crawler{
+			{Name: "googlebot", Agent: "Googlebot", URL: "https://example.com/g.json", Domains: []string{"googlebot.com", "google.com"}},
+			{Name: "bingbot", Domains: []string{"search.msn.com"}},
+		},
+		ListsCache: "/var/lib/lists",
+		Egress:     []netip.Prefix{p("192.0.2.1/32"), p("2001:db8:1::/48")},
+		Policy: policy.Settings{Max: 48 * time.Hour, Escalation: 1.5, Forget: 7 * 24 * time.Hour, Propagation: 90 * time.Second, MinAddresses: 5, RollUp: 6,
 			MaxWidth4: 25, MaxWidth6: 56, TrustForgeable: true, TrustUnauthenticated: true},
 		Guard: acl.Limits{MaxWidth4: 25, MaxWidth6: 56, Stale: 20 * time.Minute, Loss: 0.1, NewBlocks: 7, Collateral: 0.02, AllowReleases: 0.3,
 			ClockSkew: time.Minute, Ahead: 0.005, NoAddress: 0.1, Volume: 1},
@@ -195,6 +208,16 @@ func TestLoadSaysWhatIsWrongAndWhere(t *testing.T) {
 		{"an endpoint with a key in its query", "fastly: {endpoint: 'https://h/?key=hunter2'}\n", "c.yaml:1:20: endpoint ends in a query"},
 		{"an endpoint in the clear", "fastly: {endpoint: http://api.example.com}\n", "c.yaml:1:20: endpoint is not encrypted: http is for this machine only, write https://api.example.com"},
 		{"an endpoint that is none", "fastly: {endpoint: api.fastly.com}\n", "c.yaml:1:20: endpoint is no URL"},
+		{"an allowlist file twice", "allowlist_files: [a, a]\n", `c.yaml:1:22: allowlist_files names "a" twice`},
+		{"an allowlist without a place", "allowlist_files: [{reason: x}]\n", "an entry of allowlist_files has no file"},
+		{"an allowlist URL in the clear", "allowlist_urls: [http://example.com/a.txt]\n", "c.yaml:1:18: url is not encrypted"},
+		{"an allowlist URL with a key", "allowlist_urls: ['https://example.com/a?key=hunter2']\n", "c.yaml:1:18: url ends in a query"},
+		{"a crawler without a name", "crawlers: [{domains: a.com}]\n", "the crawler has no name"},
+		{"a crawler twice", "crawlers: [{name: a, domains: a.com}, {name: a, domains: a.com}]\n", `crawler "a" is listed twice`},
+		{"a crawler that nothing proves", "crawlers: [{name: a, agent: A}]\n", `crawler "a" has neither ranges nor domains`},
+		{"a crawler with all of com", "crawlers: [{name: a, domains: com}]\n", `domains holds "com": want a domain of at least two labels`},
+		{"a crawler's ranges in the clear", "crawlers: [{name: a, ranges: 'http://a.com/x'}]\n", "ranges is not encrypted"},
+		{"a roll-up of two", "policy: {roll_up: 2}\n", "c.yaml:1:19: roll_up is \"2\": want a whole number from 3 to 256"},
 		{"a service without id", "services:\n  - acls: [a]\n", "c.yaml:2:5: the service has no id"},
 		{"a service without ACLs", "services:\n  - id: S\n", "c.yaml:2:5: the service has no acls"},
 		{"a service twice", "services:\n  - {id: S, acls: a}\n  - {id: S, acls: b}\n", "c.yaml:3:6: service S is listed twice"},
