@@ -1,61 +1,27 @@
 package verify_test
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/ysugimoto/falco/ast"
 	"github.com/ysugimoto/falco/config"
 	"github.com/ysugimoto/falco/context"
-	"github.com/ysugimoto/falco/interpreter"
-	icontext "github.com/ysugimoto/falco/interpreter/context"
 	"github.com/ysugimoto/falco/lexer"
 	"github.com/ysugimoto/falco/linter"
 	"github.com/ysugimoto/falco/parser"
 	"github.com/ysugimoto/falco/resolver"
-)
 
-// service is a whole VCL with our snippets where Fastly's macros would put them, and the given entries. Masks are always
-// written: the interpreter takes an IPv6 entry without one for a /32.
-func service(t *testing.T, enforceUntil time.Time, entries map[string][]string) string {
-	t.Helper()
-	var b strings.Builder
-	for _, name := range []string{"edgewarden_1", "edgewarden_2", "edgewarden_exempt", "edgewarden_shadow"} {
-		fmt.Fprintf(&b, "acl %s {\n", name)
-		for _, e := range entries[name] {
-			addr, bits, _ := strings.Cut(e, "/")
-			fmt.Fprintf(&b, "  \"%s\"/%s;\n", addr, bits)
-		}
-		b.WriteString("}\n")
-	}
-	fmt.Fprintf(&b, "table edgewarden_control STRING {\n  \"enforce_until\": \"%d\",\n}\n", enforceUntil.Unix())
-	fmt.Fprintf(&b, `
-backend origin { .host = "127.0.0.1"; .port = "1"; }
-sub vcl_recv {
-  #FASTLY recv
-%s
-  set req.backend = origin;
-  if (req.http.Fastly-FF) { error 601 "shield"; }
-  error 600 "origin";
-}
-sub vcl_error {
-  #FASTLY error
-%s
-  set obj.status = 200;
-  set obj.http.Blocked = req.http.X-Edgewarden-Blocked;
-  set obj.http.Would-Block = req.http.X-Edgewarden-Would-Block;
-  set obj.http.Request-Id = req.http.X-Edgewarden-Request-Id;
-  set obj.http.Client = req.http.Fastly-Client-IP;
-  return(deliver);
-}
-`, read(t, "../recv.vcl"), read(t, "../error.vcl"))
-	return b.String()
-}
+	"edgewarden/internal/logformat"
+)
 
 func read(t *testing.T, path string) string {
 	t.Helper()
@@ -66,97 +32,148 @@ func read(t *testing.T, path string) string {
 	return string(b)
 }
 
-type quiet struct{}
+func until(t time.Time) string { return fmt.Sprint(t.Unix()) }
 
-func (quiet) Run(ast.Node) interpreter.DebugState { return interpreter.DebugPass }
-func (quiet) Message(string)                      {}
-
-// ask sends one request from an address through the interpreter.
-func ask(vcl, addr string, header http.Header) *httptest.ResponseRecorder {
-	// The interpreter takes every request for the first visit; a request with a Fastly-FF header comes from another Fastly node.
-	vcl = strings.ReplaceAll(vcl, "fastly.ff.visits_this_service", "std.strlen(req.http.Fastly-FF)")
-	edge := interpreter.New(icontext.WithResolver(resolver.NewStaticResolver("main", vcl)), icontext.WithActualResponse(true))
-	edge.Debugger = quiet{}
-	r := httptest.NewRequest(http.MethodGet, "http://shop.example.com/", nil)
-	r.RemoteAddr = addr + ":1" // cut at the last colon, so IPv6 stands without brackets
-	for name, values := range header {
-		r.Header[name] = values
-	}
-	w := httptest.NewRecorder()
-	edge.ServeHTTP(w, r)
-	return w
+// verdict is what the log line says of a request.
+type verdict struct {
+	RequestID  string `json:"request_id"`
+	ClientIP   string `json:"client_ip"`
+	Status     int    `json:"status"`
+	FirstHop   bool   `json:"first_hop"`
+	Blocked    bool   `json:"blocked"`
+	WouldBlock bool   `json:"would_block"`
 }
 
 func TestTheEdge(t *testing.T) {
-	held, ended := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)
+	held, ended := until(time.Now().Add(time.Hour)), until(time.Now().Add(-time.Hour))
 	forged := http.Header{"X-Edgewarden-Blocked": {"1"}, "X-Edgewarden-Would-Block": {"1"}, "X-Edgewarden-Request-Id": {"mine"}, "Fastly-Client-Ip": {"203.0.113.1"}}
-	shield := http.Header{"Fastly-Ff": {"abc!AMS!cache-ams1"}}
-	entries := map[string][]string{
-		"edgewarden_1":      {"203.0.113.9/32", "2001:db8:1:2::/64", "198.51.100.0/24"},
-		"edgewarden_2":      {"203.0.113.10/32"},
-		"edgewarden_exempt": {"198.51.100.7/32"},
-		"edgewarden_shadow": {"203.0.113.20/32"},
+	shield := http.Header{"Fastly-Ff": {"abc!AMS!cache-ams1"}, "X-Edgewarden-Request-Id": {"given-at-the-first-hop"}}
+	acls := map[string][]netip.Prefix{}
+	for name, entries := range map[string]string{
+		"edgewarden_1":      "203.0.113.9/32 2001:db8:1:2::/64 198.51.100.0/24 203.0.113.30/32",
+		"edgewarden_2":      "203.0.113.10/32 2001:db8:9::1/128",
+		"edgewarden_exempt": "198.51.100.7/32 2001:db8:1:2::5/128",
+		"edgewarden_shadow": "203.0.113.20/32 2001:db8:7::/64 203.0.113.30/32 198.51.100.7/32",
+	} {
+		for _, e := range strings.Fields(entries) {
+			acls[name] = append(acls[name], netip.MustParsePrefix(e))
+		}
 	}
 	cases := []struct {
-		name, addr string
-		until      time.Time
-		header     http.Header
-		status     int
-		would      string
+		name, addr, until string
+		header            http.Header
+		status            int
+		would             bool
 	}{
-		{"a listed address is refused", "203.0.113.9", held, nil, 403, ""},
-		{"the second ACL counts too", "203.0.113.10", held, nil, 403, ""},
-		{"an address inside a listed IPv6 /64 is refused", "2001:db8:1:2::77", held, nil, 403, ""},
-		{"the next /64 is not", "2001:db8:1:3::77", held, nil, 200, ""},
-		{"an address inside a listed /24 is refused", "198.51.100.8", held, nil, 403, ""},
-		{"an exempt address inside a listed /24 passes", "198.51.100.7", held, nil, 200, ""},
-		{"nobody else is refused", "203.0.113.1", held, nil, 200, ""},
-		{"when the lease has ended nothing is enforced", "203.0.113.9", ended, nil, 200, ""},
-		{"a shadow entry is only noted", "203.0.113.20", held, nil, 200, "1"},
-		{"forged headers do not lift a block", "203.0.113.9", held, forged, 403, ""},
-		{"forged headers do not survive", "203.0.113.2", held, forged, 200, ""},
-		{"the shield does not filter", "203.0.113.9", held, shield, 200, ""},
+		{"a listed address is refused", "203.0.113.9", held, nil, 403, false},
+		{"the second ACL counts too", "203.0.113.10", held, nil, 403, false},
+		{"an address inside a listed IPv6 /64 is refused", "2001:db8:1:2::77", held, nil, 403, false},
+		{"a single IPv6 address is refused", "2001:db8:9::1", held, nil, 403, false},
+		{"its neighbour is not", "2001:db8:9::2", held, nil, 200, false},
+		{"the next /64 is not", "2001:db8:1:3::77", held, nil, 200, false},
+		{"an address inside a listed /24 is refused", "198.51.100.8", held, nil, 403, false},
+		{"an exempt address inside a listed /24 passes, shadow or not", "198.51.100.7", held, nil, 200, false},
+		{"an exempt address inside a listed /64 passes", "2001:db8:1:2::5", held, nil, 200, false},
+		{"nobody else is refused", "203.0.113.1", held, nil, 200, false},
+		{"when the lease has ended nothing is enforced", "203.0.113.9", ended, nil, 200, false},
+		{"nor without a lease", "203.0.113.9", "", nil, 200, false},
+		{"nor after the kill switch", "203.0.113.9", "0", nil, 200, false},
+		{"a shadow entry is only noted", "203.0.113.20", held, nil, 200, true},
+		{"an IPv6 shadow entry too", "2001:db8:7::1", held, nil, 200, true},
+		{"with and without a lease", "203.0.113.20", ended, nil, 200, true},
+		{"a block goes before a shadow entry", "203.0.113.30", held, nil, 403, false},
+		{"forged headers do not lift a block", "203.0.113.9", held, forged, 403, false},
+		{"forged headers do not survive", "203.0.113.2", held, forged, 200, false},
+		{"the shield does not filter", "203.0.113.9", held, shield, 200, false},
+		{"the shield sees no shadow", "203.0.113.20", held, shield, 200, false},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			w := ask(service(t, c.until, entries), c.addr, c.header.Clone())
+			r := httptest.NewRequest(http.MethodGet, "http://shop.example.com/", nil)
+			for name, values := range c.header {
+				r.Header[name] = values
+			}
+			w, line := newEdge(shop(t, lists{acls, c.until}, generated())).ask(t, c.addr, r)
 			if w.Code != c.status {
 				t.Fatalf("status %d, want %d\n%s", w.Code, c.status, w.Body)
 			}
+			var got verdict
+			if err := json.Unmarshal([]byte(line), &got); err != nil {
+				t.Fatalf("%v in %s", err, line)
+			}
+			want := verdict{RequestID: got.RequestID, ClientIP: c.addr, Status: c.status, FirstHop: true, Blocked: c.status == 403, WouldBlock: c.would}
+			if c.header.Get("Fastly-FF") != "" {
+				want.FirstHop, want.RequestID = false, "given-at-the-first-hop"
+			} else if got.RequestID == "mine" || len(got.RequestID) != 36 {
+				t.Errorf("request id %q is none of ours", got.RequestID)
+			}
+			if got != want {
+				t.Errorf("the log line says %+v, want %+v", got, want)
+			}
+			if want.FirstHop && r.Header.Get("Fastly-Client-IP") != c.addr {
+				t.Errorf("Fastly-Client-IP %q, want %s: formats with %%h log it", r.Header.Get("Fastly-Client-IP"), c.addr)
+			}
 			if c.status == 403 {
-				if !strings.Contains(w.Body.String(), "name this request: ") || strings.Contains(w.Body.String(), "mine") {
-					t.Errorf("the block page names no request id of ours: %q", w.Body)
-				}
-				return
-			}
-			if got := w.Header().Get("Would-Block"); got != c.would {
-				t.Errorf("would-block %q, want %q", got, c.would)
-			}
-			if w.Header().Get("Blocked") != "" {
-				t.Error("a request that passed is marked as blocked")
-			}
-			if c.header.Get("Fastly-FF") == "" && (w.Header().Get("Client") != c.addr || w.Header().Get("Request-Id") == "mine" || w.Header().Get("Request-Id") == "") {
-				t.Errorf("client %q, request id %q: a header of the client survived", w.Header().Get("Client"), w.Header().Get("Request-Id"))
+				blockPage(t, w, got.RequestID)
 			}
 		})
 	}
 }
 
-func TestTheLinterHasNothingToSay(t *testing.T) {
-	lint := func(vcl string) []error {
-		root, err := parser.New(lexer.NewFromString(vcl)).ParseVCL()
-		if err != nil {
-			return []error{err}
+// blockPage checks what a customer who was blocked by mistake needs: an id to name, somebody to write to, and nothing that stays in a cache.
+func blockPage(t *testing.T, w *httptest.ResponseRecorder, id string) {
+	t.Helper()
+	body := w.Body.String()
+	if !strings.Contains(body, "name this request: "+id+"\n") || !strings.Contains(body, "@example.com") {
+		t.Errorf("the block page lacks the request id %s or a contact:\n%s", id, body)
+	}
+	if cc, ct := w.Header().Get("Cache-Control"), w.Header().Get("Content-Type"); cc != "no-store" || !strings.HasPrefix(ct, "text/plain") {
+		t.Errorf("Cache-Control %q and Content-Type %q, want no-store and text/plain", cc, ct)
+	}
+}
+
+// Every header in our name that is read anywhere must be one that a client cannot set.
+func TestEveryHeaderInOurNameIsTakenFromTheClientFirst(t *testing.T) {
+	recv := read(t, "../recv.vcl")
+	ours := regexp.MustCompile(`X-Edgewarden-[A-Za-z-]+`).FindAllString(recv+read(t, "../error.vcl")+logformat.Format()+logformat.Statement(endpoint), -1)
+	if len(ours) < 6 {
+		t.Fatalf("only %d headers found", len(ours))
+	}
+	for _, name := range ours {
+		first := strings.Index(recv, name)
+		if unset := strings.Index(recv, "unset req.http."+name+";"); unset < 0 || unset+len("unset req.http.") != first {
+			t.Errorf("%s is used before it is unset, or never unset", name)
 		}
-		l := linter.New(&config.LinterConfig{})
-		l.Lint(root, context.New(context.WithResolver(resolver.NewStaticResolver("main", vcl))))
-		return l.Errors
 	}
-	vcl := service(t, time.Now(), map[string][]string{"edgewarden_1": {"203.0.113.9/32"}, "edgewarden_2": {"203.0.113.9/32"}, "edgewarden_exempt": {"203.0.113.9/32"}, "edgewarden_shadow": {"203.0.113.9/32"}})
-	for _, err := range lint(vcl) {
-		t.Error(err)
+}
+
+func lint(vcl string) []error {
+	root, err := parser.New(lexer.NewFromString(vcl)).ParseVCL()
+	if err != nil {
+		return []error{err}
 	}
-	if len(lint(strings.Replace(vcl, "~ edgewarden_2", "~ edgewarden_3", 1))) == 0 {
-		t.Error("an ACL that does not exist passes the linter: this test cannot fail")
+	l := linter.New(&config.LinterConfig{})
+	l.Lint(root, context.New(context.WithResolver(resolver.NewStaticResolver("main", vcl))))
+	var found []error
+	for _, err := range l.Errors {
+		// Hints, such as that a number becomes text in a log line, are no findings.
+		if e := new(linter.LintError); !errors.As(err, &e) || e.Severity != linter.INFO {
+			found = append(found, err)
+		}
+	}
+	return found
+}
+
+func TestTheLinterHasNothingToSay(t *testing.T) {
+	one := []netip.Prefix{netip.MustParsePrefix("203.0.113.9/32")}
+	l := lists{map[string][]netip.Prefix{"edgewarden_1": one, "edgewarden_2": one, "edgewarden_exempt": one, "edgewarden_shadow": one}, "0"}
+	for name, statement := range map[string]string{"log format": generated(), "log statement": logformat.Statement(endpoint)} {
+		vcl := shop(t, l, statement)
+		for _, err := range lint(vcl) {
+			t.Errorf("with the %s: %v", name, err)
+		}
+		if len(lint(strings.Replace(vcl, "~ edgewarden_2", "~ edgewarden_3", 1))) == 0 {
+			t.Error("an ACL that does not exist passes the linter: this test cannot fail")
+		}
 	}
 }
