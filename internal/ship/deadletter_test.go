@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -374,5 +376,56 @@ func TestReadingStopsWhenAskedAndADirectoryThatIsMissingIsEmpty(t *testing.T) {
 	}
 	if got, err := ship.Replay(context.Background(), none, cloud(t, shiptest.Start(t))); err != nil || got != (ship.Replayed{}) {
 		t.Errorf("replayed %+v, error %v; want nothing", got, err)
+	}
+}
+
+// A flood of refused lines must not fill the disk: beyond the cap the newest
+// are lost, counted, and said once.
+func TestDeadLettersDoNotGrowBeyondTheirCap(t *testing.T) {
+	const most = 4000
+	var log lockedBuffer
+	srv := shiptest.Start(t)
+	srv.Refuse(func(e *loggingpb.LogEntry) codes.Code {
+		if e.HttpRequest != nil {
+			return codes.InvalidArgument
+		}
+		return codes.OK
+	})
+	dead := filepath.Join(t.TempDir(), "dead")
+	s := openSpool(t, t.TempDir())
+	r := start(t, s, cloud(t, srv), func(o *ship.Options) {
+		o.DeadLetters, o.DeadLetterBytes, o.InFlight, o.MaxBytes = dead, most, 1, 2000
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	fill(t, s, 0, 100)
+	eventually(t, "all were tried", func() bool { return pending(s, ship.CloudLoggingName) == 0 })
+	st, kept := r.Stats(), letters(t, dead)
+	if st.DeadLettered != int64(len(kept)) || st.DeadLettered == 0 || st.Dropped != 100-st.DeadLettered || st.Shipped != 0 {
+		t.Errorf("stats %+v, %d letters; want as many dead-lettered and the rest dropped", st, len(kept))
+	}
+	for i, l := range kept {
+		e, err := ship.DecodeEnvelope(l.Envelope)
+		if err != nil || !bytes.Contains(e.Line, fmt.Appendf(nil, `"/item/%d"`, i)) {
+			t.Errorf("letter %d is %q, want the oldest kept", i, e.Line)
+		}
+	}
+	files, _ := filepath.Glob(filepath.Join(dead, "*.ndjson"))
+	for _, f := range files {
+		if fi, err := os.Stat(f); err != nil || fi.Size() > most {
+			t.Errorf("%s has %d bytes, want at most %d", f, fi.Size(), most)
+		}
+		if err := os.Remove(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill(t, s, 100, 1)
+	r.drain(t)
+	if st := r.Stats(); st.Shipped+st.DeadLettered+st.Dropped != 101 || len(letters(t, dead)) != 1 {
+		t.Errorf("with room again: stats %+v, %d letters", st, len(letters(t, dead)))
+	}
+	for _, want := range []string{"dead-letter files are full", "dead-letter files have room again"} {
+		if n := strings.Count(log.String(), want); n != 1 {
+			t.Errorf("%q is said %d times, want once:\n%s", want, n, log.String())
+		}
 	}
 }

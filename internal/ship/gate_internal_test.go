@@ -174,3 +174,32 @@ func TestTheGateKnowsSinceWhenItFails(t *testing.T) {
 		}
 	})
 }
+
+func TestABatchThatFailsAgainWhileOthersAreWrittenWaitsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := testGate(4)
+		leave := func(class Class, seen int64) bool {
+			g.enter(t.Context())
+			return g.leaveAgain(time.Now(), failed(class), seen)
+		}
+		seen := g.successes()
+		if leave(Temporary, seen) {
+			t.Error("nothing was written since: it is the sink")
+		}
+		pass(g, nil)
+		if !leave(Temporary, seen) {
+			t.Error("another was written since: it is the batch")
+		}
+		if _, _, failing := g.failing(); failing {
+			t.Error("the sink is said to fail")
+		}
+		begin := time.Now()
+		pass(g, nil)
+		if waited := time.Since(begin); waited > 0 {
+			t.Errorf("the others wait %s", waited)
+		}
+		if leave(Throttled, seen) {
+			t.Error("a quota is nobody's own")
+		}
+	})
+}

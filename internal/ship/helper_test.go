@@ -157,3 +157,17 @@ func (r *running) drain(t testing.TB) {
 
 // pending is what a sink has not acknowledged yet.
 func pending(s *spool.Spool, sink string) int64 { return s.Stats().Pending[sink] }
+
+// eventually fails the test unless cond becomes true.
+func eventually(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	ctx, again := deadline(t), time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for !cond() {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			t.Fatalf("waiting until %s: %v", what, ctx.Err())
+		}
+	}
+}

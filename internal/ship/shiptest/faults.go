@@ -2,10 +2,13 @@ package shiptest
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"cloud.google.com/go/logging/apiv2/loggingpb"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
 
@@ -18,6 +21,7 @@ type faults struct {
 	hang   bool
 	lose   int // calls that are carried out and then answered with Unavailable
 	delay  time.Duration
+	tokens []string // nil takes any caller
 }
 
 // Fail answers the next n calls with a code, after those that were queued
@@ -65,6 +69,31 @@ func (s *Server) Delay(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults.delay = d
+}
+
+// Tokens has calls answered with Unauthenticated unless they carry one of these
+// access tokens; with none, every call is. Calling it again expires the tokens
+// it took before.
+func (s *Server) Tokens(valid ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults.tokens = append([]string{}, valid...)
+}
+
+// authenticate refuses a call without a valid token.
+func (s *Server) authenticate(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.faults.tokens == nil {
+		return nil
+	}
+	md, _ := metadata.FromIncomingContext(ctx)
+	for _, h := range md.Get("authorization") {
+		if token, ok := strings.CutPrefix(h, "Bearer "); ok && slices.Contains(s.faults.tokens, token) {
+			return nil
+		}
+	}
+	return status.Error(codes.Unauthenticated, "Request had invalid authentication credentials.")
 }
 
 // Hang keeps every call waiting until Release or until its caller gives up.
@@ -133,7 +162,7 @@ func (s *Server) fault(ctx context.Context, req *loggingpb.WriteLogEntriesReques
 	if code != codes.OK {
 		return status.Errorf(code, "asked to fail with %s", code)
 	}
-	return nil
+	return s.authenticate(ctx)
 }
 
 func (s *Server) hang(ctx context.Context) error {
