@@ -14,9 +14,9 @@ type digit struct {
 }
 
 // inCard has the bytes that may stand within a card number, however it is
-// written: digits, spaces, dashes, and those of %20, %2D, \u0020 and \x2d.
+// written: digits, spaces, dashes, dots, and those of %20, %2D, \u0020 and \x2d.
 var inCard = func() (t [256]bool) {
-	for _, c := range []byte(`0123456789 -+%\udDx`) {
+	for _, c := range []byte(`0123456789 -+.%\udDx`) {
 		t[c] = true
 	}
 	return t
@@ -64,40 +64,73 @@ func enoughDigits(line []byte, from, end int) bool {
 	return n >= minDigits
 }
 
-// run reads the characters of line[from:end] and judges each chain: groups of
-// digits parted by single gaps.
+// run judges the numbers in line[from:end], all of it bytes of inCard.
 func (r *Redactor) run(line []byte, from, end int, c *Counts) {
 	i := synchronise(line, from)
 	free := i == 0 || !touches(line, i)
-	if i == from && i >= 2 && line[i-1] == '.' && isDigit(line[i-2]) {
-		free = false // the fraction of a number
+	if wide := r.chains(line, i, end, free, c); wide {
+		r.spaced(line, i, end, free, c)
 	}
+	for j := from; j+3 < end; j++ {
+		if line[j] == '%' && isDigit(line[j+1]) && isDigit(line[j+2]) {
+			r.afterPercent(line, j, end, c)
+		}
+	}
+}
+
+// chains reads the characters of line[i:end] and judges each chain: groups of
+// digits parted by single gaps. It reports whether there was a wide gap.
+func (r *Redactor) chains(line []byte, i, end int, free bool, c *Counts) (wide bool) {
 	r.digits, r.groups = r.digits[:0], r.groups[:0]
 	start := free   // whether the chain may begin with a card
 	before := other // the unit before this one
 	for i < end {
 		u := unitAt(line, i)
+		free = u.kind != letter
 		switch u.kind {
 		case number:
-			if len(r.digits) == 0 {
-				start = free
-			}
 			if before != number {
 				r.groups = append(r.groups, len(r.digits))
 			}
 			r.digits = append(r.digits, digit{int32(i), uint8(min(u.width, 255)), u.char - '0'})
 		case gap:
 			if before != number {
+				wide = true
 				r.chain(line, i, start, c)
 			}
 		default:
 			r.chain(line, i, start, c)
+			if u.char == '.' && u.width == 1 {
+				wide = true
+				free = before != number // else the fraction of a number
+			}
 		}
-		free = u.kind != letter
+		if len(r.digits) == 0 {
+			start = free
+		}
 		before = u.kind
 		i += u.width
 	}
 	r.chain(line, min(i, len(line)), start, c)
+	return wide
+}
+
+// afterPercent judges the number right behind the percent sign at j, which the
+// decoding took for a letter or a mark and two digits less: "100%4111…" was
+// never encoded.
+func (r *Redactor) afterPercent(line []byte, j, end int, c *Counts) {
+	if k := percentUnit(line, j).kind; k != letter && k != other {
+		return
+	}
+	i, n := j+1, 0
+	for ; i < end && i-j <= 2*maxDigits && line[i] != '%' && line[i] != '\\'; i++ {
+		if isDigit(line[i]) {
+			n++
+		}
+	}
+	if n >= minDigits {
+		r.chains(line, j+1, i, true, c)
+	}
 }
 
 // synchronise returns where to begin decoding so that an escape which reaches

@@ -6,11 +6,13 @@
 //
 //   - card numbers: 13 to 19 digits of an issuer's range and length, right by
 //     Luhn, with no letter or digit on either side; plain, in groups parted by
-//     single spaces or dashes, percent-encoded (%34, %20, %2D, +), escaped
+//     single spaces or dashes, in the usual groups parted by dots or two
+//     spaces, percent-encoded (%34, %20, %2D, +), escaped
 //     (\u0034, \u0020, \x2d) or escaped twice (\\u0034, %2520). The first six
 //     and last four digits stay.
 //   - values of keys such as cvv, pin, password and authorization in JSON,
 //     queries, forms and headers, plain or percent-encoded
+//   - the password of a URL (scheme://user:password@host)
 //   - track 1 and track 2 data
 //   - the secrets given to [New], wherever they stand
 //

@@ -28,6 +28,11 @@ func (r *Redactor) LineSlowly(line []byte) Counts {
 				c.Secrets += count(maskTrack1(line, i, 1))
 			}
 		}
+		for i := range line {
+			if line[i] == '@' {
+				c.Secrets += count(r.maskUserinfo(line, i))
+			}
+		}
 		r.rewind()
 		for i := 0; i < len(line); i++ {
 			end := i

@@ -29,6 +29,13 @@ func TestHostileLinesCostNoMoreThanTheirLength(t *testing.T) {
 		"backslashes":       `\`,
 		"percent signs":     "%25",
 		"spaced colons":     "pin      :",
+		"users of URLs":     "://a:b@",
+		"at signs":          "@",
+		"long users":        "://:" + strings.Repeat("a", 250) + "@",
+		"percent in digits": "%41",
+		"open parameters":   `authorization=Digest a="`,
+		"parameters":        `{"h":"authorization: Digest a=\"b\",`,
+		"dotted groups":     "4111.",
 		"UUIDs":             "41111111-1111-1111-1111-111111111111-",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -30,6 +30,9 @@ func (r *Redactor) pairs(line []byte) (masked int) {
 	for i := next(line, 0, '^'); i < len(line); i = next(line, i+1, '^') {
 		masked += count(maskTrack1(line, i, 1))
 	}
+	for i := next(line, 0, '@'); i < len(line); i = next(line, i+1, '@') {
+		masked += count(r.maskUserinfo(line, i))
+	}
 	return masked
 }
 
@@ -71,6 +74,8 @@ func (r *Redactor) percent(line []byte, i int) int {
 		}
 	case '^':
 		return count(maskTrack1(line, i, u.width))
+	case '@':
+		return count(r.maskUserinfo(line, i))
 	}
 	return 0
 }

@@ -17,6 +17,7 @@ type Redactor struct {
 
 	digits []digit // of the chain being read
 	groups []int   // where each group begins in digits
+	dotted []bool  // whether a single dot stands before the group
 
 	// Where bare has got to in the line.
 	quoteAt  int

@@ -21,7 +21,7 @@ func (r *Redactor) value(line []byte, i int, k key, colon bool) bool {
 	switch c := line[i]; {
 	case k.quotes < 0:
 		i = scheme(line, i, k)
-		return r.fill(line, i, bareEnd(line, i, k))
+		return r.fill(line, i, r.bareEnd(line, i, k))
 	case c == '-' || isDigit(c):
 		return fillNumber(line, i)
 	case c == '[':
@@ -115,8 +115,15 @@ func closes(slashes, level int) int {
 
 // bareEnd returns where a value without quotes ends: at what ends a parameter,
 // a word or the string it is in.
-func bareEnd(line []byte, i int, k key) int {
+func (r *Redactor) bareEnd(line []byte, i int, k key) int {
 	for i < len(line) {
+		switch c := line[i]; {
+		case (c == '"' || c == '\\') && k.auth && line[i-1] == '=':
+			if end := r.quotedParameter(line, i); end > 0 {
+				i = end
+				continue
+			}
+		}
 		switch c := line[i]; {
 		case c == '"' || c == '&' || c < ' ':
 			return i
@@ -137,6 +144,32 @@ func bareEnd(line []byte, i int, k key) int {
 		i += u.width
 	}
 	return min(i, len(line))
+}
+
+// quotedParameter returns the end of a parameter in quotes, as credentials of
+// the scheme Digest have them, or 0. Its quotes must be deeper than those of a
+// JSON string it is in; outside JSON more must follow, or it may be
+// the quote around the request line that ends there.
+func (r *Redactor) quotedParameter(line []byte, i int) int {
+	from, q := opening(line, i)
+	if from == 0 || q.mark != `"` {
+		return 0
+	}
+	inJSON := r.bare(line, i) || r.depth > 0
+	if inJSON && q.slashes == 0 {
+		return 0
+	}
+	end, own := closing(line, from, q)
+	switch {
+	case !own && inJSON && end > from:
+		return end // the string around it ends first
+	case !own:
+		return 0
+	}
+	if end += q.slashes + 1; inJSON || end == len(line) || line[end] == ',' || line[end] == ' ' {
+		return end
+	}
+	return 0
 }
 
 // endsValue reports whether an encoded character ends a value without quotes.
