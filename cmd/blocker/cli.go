@@ -40,6 +40,8 @@ type flags struct {
 type cli struct {
 	flags
 
+	Plan      planCmd    `cmd:"" help:"Decide as a run would, write nothing to the edge, and keep the plan in a file for review."`
+	Apply     applyCmd   `cmd:"" help:"Carry out a reviewed plan, after judging it again entry by entry."`
 	Run       runCmd     `cmd:"" default:"withargs" help:"Detect, decide, and update the ACL (the default command)."`
 	Status    struct{}   `cmd:"" help:"Show what is blocked, why and until when."`
 	Block     blockCmd   `cmd:"" help:"Block addresses by hand."`
@@ -73,6 +75,17 @@ type runCmd struct {
 	DetailedExitcode bool   `help:"Exit 2 when changes are pending."`
 	Schedule         string `help:"Stay and run on this cron schedule (UTC, five fields)." placeholder:"CRON"`
 	Admin            string `help:"Address of the operator's port, with --schedule." placeholder:"ADDR"`
+}
+
+type planCmd struct {
+	Out              string `short:"o" help:"Where to keep the plan." type:"path" required:"" placeholder:"FILE"`
+	DetailedExitcode bool   `help:"Exit 2 when changes are pending."`
+}
+
+type applyCmd struct {
+	File     string `arg:"" help:"Plan made by blocker plan -o." type:"path"`
+	Override string `help:"Lift one limit of the guard for this plan." placeholder:"LIMIT"`
+	Reason   string `help:"Why; needed with --override, kept in the ledger."`
 }
 
 type blockCmd struct {
@@ -112,6 +125,10 @@ func (p *program) dispatch(ctx context.Context, command string, c *cli) (int, er
 			return exitUsage, usagef("--admin needs --schedule: a single run serves nothing")
 		}
 		return p.runOnce(ctx, c.Run)
+	case "plan":
+		return p.plan(ctx, c.Plan)
+	case "apply <file>":
+		return p.apply(ctx, c.Apply)
 	case "status":
 		return p.status(ctx)
 	case "block", "block <address>":

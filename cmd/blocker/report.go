@@ -30,6 +30,7 @@ type serviceReport struct {
 	LeaseUntil  time.Time // moved to; zero when not moved
 	Refused     string    // why nothing was written at all
 	Alerts      []string
+	Unreviewed  []string // apply: what differs from the plan that was reviewed
 	Error       string
 	LedgerError string
 }
@@ -41,7 +42,7 @@ func (r *report) exitCode(detailed bool) int {
 		if s.Error != "" {
 			failed++
 		}
-		refused = refused || s.Refused != "" || (s.Plan != nil && s.Plan.Verdict.Verdict == acl.VerdictRefused)
+		refused = refused || s.Refused != "" || len(s.Unreviewed) > 0 || (s.Plan != nil && s.Plan.Verdict.Verdict == acl.VerdictRefused)
 		pending = pending || (s.Plan != nil && len(s.Plan.Changes) > 0)
 		wrote = wrote || (s.Applied != nil && s.Applied.Created+s.Applied.Updated+s.Applied.Deleted > 0)
 		ledger = ledger || s.LedgerError != ""
@@ -84,14 +85,15 @@ type document struct {
 }
 
 type summary struct {
-	Run      string         `json:"run"`
-	DryRun   bool           `json:"dry_run"`
-	Now      time.Time      `json:"now"`
-	To       time.Time      `json:"to"`
-	Text     string         `json:"text"`
-	Services []serviceBrief `json:"services"`
-	Alerts   []string       `json:"alerts,omitempty"`
-	Problems []string       `json:"problems,omitempty"`
+	Run        string         `json:"run"`
+	DryRun     bool           `json:"dry_run"`
+	Now        time.Time      `json:"now"`
+	To         time.Time      `json:"to"`
+	Text       string         `json:"text"`
+	Services   []serviceBrief `json:"services"`
+	Alerts     []string       `json:"alerts,omitempty"`
+	Problems   []string       `json:"problems,omitempty"`
+	Unreviewed []string       `json:"unreviewed,omitempty"` // apply: what differs from the reviewed plan
 }
 
 type serviceBrief struct {
@@ -200,6 +202,7 @@ func (d *document) add(s *serviceReport) {
 		d.Guard.add(s.Service.ID, s.Plan.Verdict)
 	}
 	d.Summary.Alerts = append(d.Summary.Alerts, s.Alerts...)
+	d.Summary.Unreviewed = append(d.Summary.Unreviewed, s.Unreviewed...)
 	d.Summary.Services = append(d.Summary.Services, brief)
 }
 

@@ -27,7 +27,7 @@ func (p *program) runOnce(ctx context.Context, cmd runCmd) (int, error) {
 	if err != nil {
 		return exitUsage, err
 	}
-	rep, err := p.cycle(ctx, s)
+	rep, err := p.cycle(ctx, s, nil)
 	if rep == nil {
 		return exitFailed, err
 	}
@@ -92,21 +92,31 @@ type cycle struct {
 	engine  detect.Engine
 	past    []ledger.Event
 	chain   *ledger.Chain
+
+	review   *planFile // apply: what was reviewed; nil for a run that asks the store
+	override string    // apply: the limit that is lifted
 }
 
-// cycle opens what a run needs, runs every service and closes. The report is nil only when nothing could begin.
-func (p *program) cycle(ctx context.Context, s *settings) (*report, error) {
-	engine, err := p.openEngine(ctx, s)
-	if err != nil {
-		return nil, err
+// cycle opens what a run needs, runs every service and closes. The report is nil only when nothing could begin. prepare may
+// change the cycle before it begins.
+func (p *program) cycle(ctx context.Context, s *settings, prepare func(*cycle)) (*report, error) {
+	c := &cycle{program: p, settings: s}
+	c.now, c.to = s.clock()
+	if prepare != nil {
+		prepare(c)
 	}
-	defer engine.Close()
+	if c.review == nil {
+		engine, err := p.openEngine(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		defer engine.Close()
+		c.engine = engine
+	}
 	store, err := openLedger(s)
 	if err != nil {
 		return nil, err
 	}
-	c := &cycle{program: p, settings: s, engine: engine}
-	c.now, c.to = s.clock()
 	c.id = ledger.NewRun(c.now)
 	if store != nil {
 		defer store.Close()

@@ -56,7 +56,7 @@ func (p *program) schedule(ctx context.Context, cmd runCmd) (int, error) {
 
 // scheduledRun is one run, reported on the log instead of by an exit code.
 func (p *program) scheduledRun(ctx context.Context, s *settings, cmd runCmd) int {
-	rep, err := p.cycle(ctx, s)
+	rep, err := p.cycle(ctx, s, nil)
 	if rep == nil {
 		p.log.Error("run failed", "err", err)
 		return exitFailed

@@ -40,16 +40,11 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 		Set: set, ServiceID: svc.ID, To: c.to, Now: time.Now().UTC(), Present: policy.Questions(present, actions, c.Policy, c.to),
 		TrustForgeable: c.Policy.TrustForgeable, TrustUnauthenticated: c.Policy.TrustUnauthenticated,
 	}
-	found, err := c.engine.Detect(ctx, query)
+	found, err := c.find(ctx, svc, query)
 	if err != nil {
-		return sr, fmt.Errorf("asking the log store: %w", err)
+		return sr, err
 	}
 	sr.Found = found
-	if len(found.Offenders) > 0 {
-		if err := c.engine.Evidence(ctx, query, found.Offenders); err != nil {
-			return sr, fmt.Errorf("fetching evidence: %w", err)
-		}
-	}
 
 	past := ledger.ForService(c.past, svc.ID)
 	decisions := policy.Decide(policy.Input{
@@ -60,9 +55,12 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 	plan := acl.Diff(snapshot, decisions, acl.DiffOptions{Run: c.id, Now: c.now, Capacity: c.Capacity, Max: c.Policy.Max})
 	acl.Guard(plan, snapshot, acl.GuardInput{
 		Limits: c.Guard, Health: found.Health, HasData: true, To: c.to, Actions: actions, Never: c.never, Allow: c.allow,
-		Baseline: ledger.Baseline(ledger.Summaries(past), svc.ID, set.MaxWindow()),
+		Baseline: ledger.Baseline(ledger.Summaries(past), svc.ID, set.MaxWindow()), Override: c.override,
 	})
 	sr.Plan = plan
+	if c.review != nil {
+		sr.Unreviewed = c.review.keepReviewed(svc.ID, plan, c.override)
+	}
 	sr.Alerts = slices.Concat(edgeAlerts(snapshot), leakAlerts(snapshot, found, actions, c.now), c.dataAlerts(svc.ID, found.Health, sr.Window))
 	if svc.ID == "" {
 		return sr, nil
@@ -72,6 +70,23 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 		sr.Alerts = append(sr.Alerts, leaseAlert(snapshot, c.now)...)
 	}
 	return sr, err
+}
+
+// find asks the store, or takes what a reviewed plan was made from.
+func (c *cycle) find(ctx context.Context, svc config.Service, query detect.Query) (detect.Result, error) {
+	if c.review != nil {
+		return c.review.found(svc.ID)
+	}
+	found, err := c.engine.Detect(ctx, query)
+	if err != nil {
+		return found, fmt.Errorf("asking the log store: %w", err)
+	}
+	if len(found.Offenders) > 0 {
+		if err := c.engine.Evidence(ctx, query, found.Offenders); err != nil {
+			return found, fmt.Errorf("fetching evidence: %w", err)
+		}
+	}
+	return found, nil
 }
 
 // carryOut writes a judged plan, unless this is a dry run: the one place that decides it.

@@ -39,6 +39,9 @@ func (s *serviceReport) text(b *strings.Builder) {
 	for _, a := range s.Alerts {
 		fmt.Fprintf(b, "ALERT: %s\n", plain.Text(a, 0))
 	}
+	for _, u := range s.Unreviewed {
+		fmt.Fprintf(b, "NOT AS REVIEWED: %s\n", plain.Text(u, 0))
+	}
 	if s.Plan == nil {
 		return
 	}
