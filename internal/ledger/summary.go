@@ -22,7 +22,7 @@ type Summary struct {
 
 	Rows, Trusted, OKRequests, OKAddresses int64 // Trusted are the rows that can block
 	Offenders, Blocks, Extends             int64
-	Releases, Refusals, Ours, BytesScanned int64
+	Releases, Refusals, Ours, BytesScanned int64             // Ours: entries of ours in the block ACLs, for FillForecast
 	Extra                                  map[string]string // whatever else the event's detail says
 }
 
