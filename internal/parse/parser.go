@@ -34,6 +34,10 @@ type Parser struct {
 	nets  nets
 	arena arena
 
+	// When the last line was received, as it was given and in UTC and whole
+	// microseconds.
+	read, micros time.Time
+
 	// Of the line being parsed.
 	line     []byte
 	src      string // line, in memory that stays as it is as long as the record
@@ -72,7 +76,7 @@ func New() *Parser {
 // All strings are valid UTF-8, and Extra is empty or a valid JSON object.
 func (p *Parser) Parse(line []byte, m Meta, rec *record.Record) {
 	p.reset(line, m.Stable, rec)
-	begin(&m, rec)
+	p.begin(&m, rec)
 	h := splitHeader(line)
 	p.prefix(&h)
 	i := skipSpace(line, h.message)
@@ -115,11 +119,15 @@ func (p *Parser) reset(line []byte, stable bool, rec *record.Record) {
 }
 
 // begin sets what every record has, whatever its line.
-func begin(m *Meta, rec *record.Record) {
+func (p *Parser) begin(m *Meta, rec *record.Record) {
 	*rec = record.Record{} // a literal with values would be made elsewhere and copied
 	rec.Kind, rec.Sender, rec.Position = record.KindRequest, m.Sender, m.Position
-	t := m.Received.UTC().Round(0) // without the monotonic clock
-	rec.SetTime(record.Received, t.Add(-time.Duration(t.Nanosecond()%1000)))
+	if m.Received != p.read { // the lines of one read have one time
+		p.read = m.Received
+		t := m.Received.UTC().Round(0) // without the monotonic clock
+		p.micros = t.Add(-time.Duration(t.Nanosecond() % 1000))
+	}
+	rec.SetTime(record.Received, p.micros)
 }
 
 func (p *Parser) prefix(h *header) {
@@ -161,7 +169,7 @@ func (p *Parser) looksLikeRequest() bool {
 // asText makes the record one of a line that was not understood. What was read
 // of it so far is dropped: it may be the work of a client.
 func (p *Parser) asText(m *Meta, h *header) {
-	begin(m, p.rec)
+	p.begin(m, p.rec)
 	p.prefix(h)
 	p.rec.Kind = record.KindText
 	p.rec.Problem = p.fatal

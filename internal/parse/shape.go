@@ -15,6 +15,7 @@ import (
 type shape struct {
 	literal []byte // `"key":`
 	key     int16  // index into targets, or -1
+	field   record.Field
 	form    form
 	short   bool      // literal fits into words
 	words   [3]uint64 // literal, and which bits of words belong to it
@@ -72,7 +73,7 @@ func (p *Parser) learn(n int, name value, key int16, hash uint64) {
 	sh.literal = append(sh.literal[:0], p.line[name.from-1:name.end+2]...)
 	sh.key, sh.hash, sh.form = key, hash, inGeneral
 	if key >= 0 {
-		sh.form = targets[key].form
+		sh.form, sh.field = targets[key].form, targets[key].field
 	}
 	if sh.short = len(sh.literal) <= wordsLen; !sh.short {
 		return
@@ -169,7 +170,7 @@ func (p *Parser) typedText(sh *shape, i int) int {
 		return 0
 	}
 	if p.first(sh.key) {
-		*p.rec.Str(targets[sh.key].field) = unset(p.src[i+1 : end])
+		*p.rec.Str(sh.field) = unset(p.src[i+1 : end])
 	}
 	return end + 1
 }
@@ -186,7 +187,7 @@ func (p *Parser) typedNumber(sh *shape, i int) int {
 		return 0
 	}
 	if p.first(sh.key) {
-		p.rec.SetInt(targets[sh.key].field, n)
+		p.rec.SetInt(sh.field, n)
 	}
 	return i
 }
@@ -202,7 +203,7 @@ func (p *Parser) typedBool(sh *shape, i int) int {
 		return 0
 	}
 	if p.first(sh.key) {
-		p.rec.SetBool(targets[sh.key].field, yes)
+		p.rec.SetBool(sh.field, yes)
 		if sh.key == firstHop {
 			p.ours = yes
 		}
