@@ -15,23 +15,24 @@ import (
 // counters are what ingest says of itself, in the heartbeat and at the end. All
 // are lines since the start of the process. For every sink
 //
-//	received + recovered = shipped + dead_lettered + queued + dropped
+//	received + recovered = shipped + dead_lettered + dead_letters_dropped + queued + dropped
 //
 // holds whenever nothing is on its way between two rooms. Heartbeats are no lines.
 type counters struct {
-	Received     int64            `json:"received"`      // read from connections
-	Recovered    map[string]int64 `json:"recovered"`     // by sink: in the spool at the start, not yet shipped
-	Shipped      map[string]int64 `json:"shipped"`       // by sink
-	DeadLettered map[string]int64 `json:"dead_lettered"` // by sink
-	Queued       map[string]int64 `json:"queued"`        // by sink: in the spool now
-	Dropped      map[string]int64 `json:"dropped"`       // by reason
-	Started      time.Time        `json:"started"`
+	Received       int64            `json:"received"`             // read from connections
+	Recovered      map[string]int64 `json:"recovered"`            // by sink: in the spool at the start, not yet shipped
+	Shipped        map[string]int64 `json:"shipped"`              // by sink
+	DeadLettered   map[string]int64 `json:"dead_lettered"`        // by sink
+	LettersDropped map[string]int64 `json:"dead_letters_dropped"` // by sink: no room for a dead letter
+	Queued         map[string]int64 `json:"queued"`               // by sink: in the spool now
+	Dropped        map[string]int64 `json:"dropped"`              // by reason
+	Started        time.Time        `json:"started"`
 }
 
 // counters takes a snapshot.
 func (h *house) counters() counters {
 	n := counters{
-		Recovered: map[string]int64{}, Shipped: map[string]int64{}, DeadLettered: map[string]int64{}, Queued: map[string]int64{},
+		Recovered: map[string]int64{}, Shipped: map[string]int64{}, DeadLettered: map[string]int64{}, LettersDropped: map[string]int64{}, Queued: map[string]int64{},
 		Started: h.started.UTC().Truncate(time.Second),
 	}
 	st := h.spool.Stats()
@@ -44,7 +45,7 @@ func (h *house) counters() counters {
 		s := r.shipper.Stats()
 		earlier := r.sink.earlierBeats.Load()
 		n.Recovered[name] = r.atStart - earlier
-		n.Shipped[name], n.DeadLettered[name] = s.Shipped, s.DeadLettered
+		n.Shipped[name], n.DeadLettered[name], n.LettersDropped[name] = s.Shipped, s.DeadLettered, s.Dropped
 		n.Queued[name] = max(0, pending[name]-(h.beats.Load()-(s.Heartbeats-earlier)))
 	}
 	return n
@@ -68,7 +69,7 @@ func (l *lost) since(now int64) int {
 // attrs are the counters for the log: received=… shipped.lake=… dropped.auth=…
 func (n counters) attrs() []any {
 	return []any{slog.Int64("received", n.Received), group("recovered", n.Recovered), group("shipped", n.Shipped),
-		group("dead_lettered", n.DeadLettered), group("queued", n.Queued), group("dropped", n.Dropped)}
+		group("dead_lettered", n.DeadLettered), group("dead_letters_dropped", n.LettersDropped), group("queued", n.Queued), group("dropped", n.Dropped)}
 }
 
 func group(name string, counts map[string]int64) slog.Attr {

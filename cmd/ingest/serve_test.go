@@ -52,6 +52,7 @@ func (s *server) identity(t testing.TB, sink string) {
 	eventually(t, sink+": received + recovered = shipped + dead-lettered + queued + dropped", func() bool {
 		in := s.metric(t, "edgewarden_ingest_received_lines_total") + s.metric(t, "edgewarden_ingest_recovered_records"+label)
 		return in == s.metric(t, "edgewarden_ingest_shipped_records_total"+label)+s.metric(t, "edgewarden_ingest_dead_letters_total"+label)+
+			s.metric(t, "edgewarden_ingest_dead_letters_dropped_total"+label)+
 			s.metric(t, "edgewarden_ingest_queued_records"+label)+s.metric(t, "edgewarden_ingest_dropped_lines_total")
 	})
 }
@@ -278,4 +279,29 @@ func TestAHostileSenderFillsItsShareAndAnHonestOneKeepsWriting(t *testing.T) {
 	if n != few {
 		t.Errorf("%d of %d honest lines arrived", n, few)
 	}
+}
+
+func TestProfilesHaveAPortOfTheirOwn(t *testing.T) {
+	s := serve(t, t.TempDir(), nil, "--profile", "127.0.0.1:0")
+	if code, _ := s.get(t, "/debug/pprof/"); code != 404 {
+		t.Errorf("the operator's port answers %d for profiles, want 404", code)
+	}
+	s.admin = s.stderr.wait(t, `msg="profiling" addr=(\S+)`, 1)
+	if code, body := s.get(t, "/debug/pprof/goroutine?debug=1"); code != 200 || !strings.Contains(body, "goroutine profile") {
+		t.Errorf("goroutines = %d", code)
+	}
+	s.stop(t)
+}
+
+func TestAConnectionIsPlacedAnewAtItsAge(t *testing.T) {
+	s := serve(t, t.TempDir(), nil, "--max-connection-age", "50ms")
+	nc := dial(t, s.addr)
+	send(t, nc, classic("", "a"))
+	if n, err := nc.Read(make([]byte, 1)); n != 0 || err == nil {
+		t.Errorf("read %d bytes, %v; want the end of the connection", n, err)
+	}
+	send(t, dial(t, s.addr), classic("", "b"))
+	s.until(t, "edgewarden_ingest_shipped_records_total", 2)
+	s.until(t, "edgewarden_ingest_aged_connections_total", 1)
+	s.stop(t)
 }
