@@ -39,10 +39,20 @@ func (c *cycle) audit(ctx context.Context, sr *serviceReport, runErr error) erro
 	}
 	end := c.summary(sr, runErr).Event()
 	end.PlanHash = hash
-	return c.chain.Add(ctx, append(events, end)...)
+	return c.record(ctx, append(events, end)...)
 }
 
 const outcomeFailure = "failure"
+
+// record adds events to the run's chain. In a rehearsal they carry its time, so that its history reads as it was played.
+func (c *cycle) record(ctx context.Context, events ...ledger.Event) error {
+	if !c.settings.now.IsZero() {
+		for i := range events {
+			events[i].Time = c.settings.now
+		}
+	}
+	return c.chain.Add(ctx, events...)
+}
 
 // changeEvent is one change as an audit record.
 func changeEvent(service string, ch acl.Change) ledger.Event {
@@ -68,7 +78,7 @@ func (c *cycle) summary(sr *serviceReport, runErr error) ledger.Summary {
 	h := sr.Found.Health
 	create, update, remove := tally(sr.Plan.Changes)
 	sum := ledger.Summary{
-		Time: c.now, Outcome: ledger.Success, Service: sr.Service.ID, Window: sr.Window, Newest: h.Newest,
+		Outcome: ledger.Success, Service: sr.Service.ID, Window: sr.Window, Newest: h.Newest,
 		Rows: h.Rows, Trusted: h.Trusted, OKRequests: h.OKRequests, OKAddresses: h.OKAddresses, BytesScanned: h.BytesScanned,
 		Offenders: int64(len(sr.Found.Offenders)), Blocks: int64(create), Extends: int64(update), Releases: int64(remove),
 		Refusals: int64(len(sr.Plan.Refusals)), Ours: int64(len(sr.Snapshot.Present())),

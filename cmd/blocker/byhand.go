@@ -113,7 +113,7 @@ func (c *cycle) serviceByHand(ctx context.Context, svc config.Service, event, re
 		e.Outcome, e.Detail["reason"] = outcome, reason
 		events = append(events, e)
 	}
-	if auditErr := c.chain.Add(ctx, events...); auditErr != nil {
+	if auditErr := c.record(ctx, events...); auditErr != nil {
 		sr.LedgerError = auditErr.Error()
 	}
 	return sr, err

@@ -44,6 +44,7 @@ type cli struct {
 	Apply     applyCmd   `cmd:"" help:"Carry out a reviewed plan, after judging it again entry by entry."`
 	Run       runCmd     `cmd:"" default:"withargs" help:"Detect, decide, and update the ACL (the default command)."`
 	Status    struct{}   `cmd:"" help:"Show what is blocked, why and until when."`
+	Explain   explainCmd `cmd:"" help:"Say what each rule measures of an address, and what lists, edge and ledger know of it."`
 	Block     blockCmd   `cmd:"" help:"Block addresses by hand."`
 	Unblock   unblockCmd `cmd:"" help:"Release addresses and exempt them for a while."`
 	Stop      reasonCmd  `cmd:"" help:"Kill switch: the edge stops enforcing, runs stop writing."`
@@ -75,6 +76,11 @@ type runCmd struct {
 	DetailedExitcode bool   `help:"Exit 2 when changes are pending."`
 	Schedule         string `help:"Stay and run on this cron schedule (UTC, five fields)." placeholder:"CRON"`
 	Admin            string `help:"Address of the operator's port, with --schedule." placeholder:"ADDR"`
+}
+
+type explainCmd struct {
+	Address   string `arg:"" optional:"" help:"Address or prefix."`
+	RequestID string `help:"Explain who made this request of the last day; the block page names it." name:"request-id"`
 }
 
 type planCmd struct {
@@ -131,6 +137,8 @@ func (p *program) dispatch(ctx context.Context, command string, c *cli) (int, er
 		return p.apply(ctx, c.Apply)
 	case "status":
 		return p.status(ctx)
+	case "explain", "explain <address>":
+		return p.explain(ctx, c.Explain)
 	case "block", "block <address>":
 		return p.block(ctx, c.Block)
 	case "unblock <address>":

@@ -46,7 +46,7 @@ func (p *program) control(ctx context.Context, event, reason string, do func(*ac
 			line.Error, outcome = err.Error(), outcomeFailure
 		}
 		if !c.dry {
-			auditErr := c.chain.Add(ctx, ledger.Event{Event: event, Outcome: outcome, Target: svc.ID + "/" + svc.Control, Detail: map[string]string{"reason": reason}})
+			auditErr := c.record(ctx, ledger.Event{Event: event, Outcome: outcome, Target: svc.ID + "/" + svc.Control, Detail: map[string]string{"reason": reason}})
 			if auditErr != nil {
 				ledgerFailed = true
 				p.log.Error("writing the ledger", "err", auditErr)

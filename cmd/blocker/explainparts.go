@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"edgewarden/internal/acl"
+	"edgewarden/internal/ledger"
+	"edgewarden/internal/plain"
+)
+
+// listed names the lists an address is on.
+func (c *cycle) listed(prefix netip.Prefix) []string {
+	out := []string{}
+	if e, ok := c.never.Overlaps(prefix, c.now); ok {
+		out = append(out, fmt.Sprintf("%s: %s, %s: never blocked", e.List, e.Prefix, e.Reason))
+	}
+	if e, ok := c.allow.Overlaps(prefix, c.now); ok {
+		out = append(out, fmt.Sprintf("allowlist: %s, %s", e.Prefix, e.Reason))
+	}
+	if e, ok := c.crawlers.Overlaps(prefix, c.now); ok {
+		out = append(out, fmt.Sprintf("verified crawler: %s, %s", e.Prefix, e.Reason))
+	}
+	return out
+}
+
+// entriesAbout names the entries at the edge that bear on an address, ours and others'.
+func entriesAbout(s *acl.Snapshot, prefix netip.Prefix) []string {
+	out := []string{}
+	for _, e := range s.Covering(prefix) {
+		out = append(out, fmt.Sprintf("blocked by %s in %s: %s", e.Prefix, e.ACL, e.Comment))
+	}
+	for _, l := range []acl.List{s.Exempt, s.Shadow} {
+		for _, e := range l.Entries {
+			if e.Prefix.IsValid() && e.Prefix.Overlaps(prefix) {
+				out = append(out, fmt.Sprintf("%s in %s: %s", e.Prefix, e.ACL, e.Comment))
+			}
+		}
+	}
+	return out
+}
+
+// history tells what the ledger knows of an address.
+func history(events []ledger.Event, service string, prefix netip.Prefix) []string {
+	out := []string{}
+	for _, e := range ledger.ForService(events, service) {
+		if about(e, prefix.Addr()) {
+			out = append(out, fmt.Sprintf("%s %s %s by %s: %s", e.Time.Format(time.RFC3339), e.Event, e.Outcome, e.Actor, e.Detail["reason"]))
+		}
+	}
+	return out
+}
+
+// text prints an explanation for people.
+func (d explanation) text(b *strings.Builder) {
+	fmt.Fprintf(b, "%s%s, at %s\n", d.Address, ofService(d.ServiceID), d.To.Format(time.RFC3339))
+	for _, r := range d.Rules {
+		mode := "shadow"
+		if r.Enforce {
+			mode = "enforce"
+		}
+		fmt.Fprintf(b, "  rule %s (%s, %s): %s\n", r.Rule, r.Window, mode, plain.Text(r.When, 0))
+		switch m := r.Measure; {
+		case m == nil:
+			fmt.Fprintf(b, "    not met: no request of it matches\n")
+		default:
+			verdict := "NOT met"
+			if r.Met {
+				verdict = "MET"
+			}
+			fmt.Fprintf(b, "    %s: %d of at least %d requests, peak %d a minute, %d ok, %d errors, %d paths, last at %s\n",
+				verdict, m.Requests, r.Floor, m.PeakPerMinute, m.OK, m.Errors, m.DistinctPaths, m.LastSeen.Format(time.RFC3339))
+			if len(r.Trust) > 0 {
+				fmt.Fprintf(b, "    these rows are not trusted: %s\n", strings.Join(r.Trust, ", "))
+			}
+			for _, path := range m.Paths {
+				fmt.Fprintf(b, "    %s ×%d\n", plain.Text(path.Value, 100), path.N)
+			}
+		}
+		if r.Note != "" {
+			fmt.Fprintf(b, "    %s\n", r.Note)
+		}
+	}
+	for _, part := range []struct {
+		title string
+		lines []string
+	}{{"lists", d.Lists}, {"at the edge", d.Entries}, {"ledger", d.History}} {
+		if len(part.lines) == 0 {
+			fmt.Fprintf(b, "  %s: nothing\n", part.title)
+		}
+		for _, line := range part.lines {
+			fmt.Fprintf(b, "  %s: %s\n", part.title, plain.Text(line, 0))
+		}
+	}
+}
