@@ -138,6 +138,7 @@ type CloudLogging struct {
 
 	heartbeatLog string
 	packers      sync.Pool // of *packer: as many as there are writes at a time
+	usual        atomic.Int64
 
 	// known is the bytes of an entry that the API took; see [sending.name].
 	known atomic.Pointer[[]byte]
@@ -216,5 +217,5 @@ func (c *CloudLogging) packer() *packer {
 	if p, ok := c.packers.Get().(*packer); ok {
 		return p
 	}
-	return &packer{encoder: encoder{heartbeatLog: c.heartbeatLog, retention: c.o.Retention}}
+	return &packer{encoder: encoder{heartbeatLog: c.heartbeatLog, retention: c.o.Retention}, usual: &c.usual}
 }

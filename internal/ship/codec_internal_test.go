@@ -5,6 +5,7 @@ package ship
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 	"unsafe"
 
@@ -74,7 +75,7 @@ func TestThePositionsOfABatchAreThoseOfTheSpool(t *testing.T) {
 // What the API did not take may still be on its way.
 func TestABufferIsUsedAgainOnlyWhenTheAPITookIt(t *testing.T) {
 	r := sample(t)
-	p := packer{encoder: fastOne}
+	p := packer{encoder: fastOne, usual: new(atomic.Int64)}
 	p.add(0, &r, testNow)
 	first := unsafe.SliceData(p.part.bytes)
 	p.sent(true)

@@ -263,7 +263,7 @@ func roomFor(texts *[record.NumFields]string, r *record.Record) int {
 // withRoom returns b, up to its capacity, with at least n bytes behind its length.
 func withRoom(b []byte, n int) []byte {
 	if cap(b)-len(b) < n {
-		grown := make([]byte, len(b), max(2*cap(b), len(b)+n))
+		grown := make([]byte, len(b), max(cap(b)+cap(b)/2, len(b)+n))
 		copy(grown, b)
 		b = grown
 	}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -253,7 +254,7 @@ func BenchmarkLineToEntry(b *testing.B) {
 		items = append(items, spool.Item{Position: uint64(i), Payload: e.Append(nil)})
 	}
 	w := newWorker(&Shipper{o: Options{SpoolID: "00c0ffee00c0ffee"}})
-	p := packer{encoder: fastOne}
+	p := packer{encoder: fastOne, usual: new(atomic.Int64)}
 	b.SetBytes(int64(len(items[0].Payload)))
 	b.ReportAllocs()
 	b.ResetTimer()

@@ -1,6 +1,7 @@
 package ship
 
 import (
+	"sync/atomic"
 	"time"
 
 	"edgewarden/internal/record"
@@ -29,11 +30,18 @@ func (p part) halves() (left, right part) {
 type packer struct {
 	encoder encoder
 	part    part
+	usual   *atomic.Int64 // bytes of the last request of any packer: what the next buffer should hold
 }
+
+// spare is by how much a buffer is larger than the last request.
+const spare = 64 << 10
 
 // add encodes a record behind the others. It returns false, and adds nothing,
 // when the request would be too large with it; alone it never is.
 func (p *packer) add(index int, r *record.Record, now time.Time) bool {
+	if p.part.bytes == nil {
+		p.part.bytes = make([]byte, 0, p.usual.Load()+spare)
+	}
 	from := len(p.part.bytes)
 	b := p.encoder.append(p.part.bytes, r, now)
 	if from > 0 && len(b) > maxRequestBytes {
@@ -48,6 +56,7 @@ func (p *packer) add(index int, r *record.Record, now time.Time) bool {
 // sent empties the packer. The buffer is used again only when the API took the
 // request: after anything else the connection may still hold it.
 func (p *packer) sent(taken bool) {
+	p.usual.Store(int64(len(p.part.bytes)))
 	p.part.entries = p.part.entries[:0]
 	p.part.bytes = p.part.bytes[:0]
 	if !taken {

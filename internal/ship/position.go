@@ -21,10 +21,9 @@ func splitPosition(s string) (id string, p uint64, ok bool) {
 }
 
 // positions are the texts of many positions of one spool, all in one string:
-// two allocations for a batch instead of one for each record.
+// one allocation for a batch instead of one for each record.
 type positions struct {
 	prefix string // id and dash
-	buf    []byte
 	text   string
 }
 
@@ -34,15 +33,17 @@ func newPositions(spoolID string) positions {
 
 // set makes the texts of the positions of items, like spool.Position.
 func (ps *positions) set(items []spool.Item) {
-	const digits = "0123456789abcdef"
-	b := ps.buf[:0]
+	var b strings.Builder
+	b.Grow(len(items) * (len(ps.prefix) + positionDigits))
+	var hex [positionDigits]byte
 	for i := range items {
-		b = append(b, ps.prefix...)
-		for shift := 60; shift >= 0; shift -= 4 {
-			b = append(b, digits[items[i].Position>>shift&15])
+		for d, p := positionDigits-1, items[i].Position; d >= 0; d, p = d-1, p>>4 {
+			hex[d] = "0123456789abcdef"[p&15]
 		}
+		b.WriteString(ps.prefix)
+		b.Write(hex[:])
 	}
-	ps.buf, ps.text = b, string(b)
+	ps.text = b.String()
 }
 
 // at is the text of the i-th item's position.
