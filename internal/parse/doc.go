@@ -9,7 +9,9 @@
 //
 // The package is pure: no sockets, no files, no clock. Memory is bounded by the
 // line limit: a framer holds at most one line (MaxLine bytes and a short head),
-// a parser a few buffers of the size of the longest line it has seen. Nothing
+// a parser a few buffers of the size of the longest line it has seen, and what
+// makes the next line cheap and never changes what is read of it: the keys of
+// the last line (64), its date, and 256 IPv6 addresses (45 KiB). Nothing
 // is kept across a crash and nothing needs to be: the spool keeps the lines as
 // they came, so a fault in this package costs a second parse, never a line.
 package parse

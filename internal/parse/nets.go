@@ -6,10 +6,10 @@ import (
 )
 
 // nets remembers the addresses that cost most to read, which are those of IPv6:
-// the text of one in a line and what it became. It is a table of fixed size with one place for
-// each hash. A client that invents addresses, or finds some of one hash, takes
-// places from others and makes them be read anew; it gains nothing else, since
-// a text is compared as a whole before it is believed.
+// the text of one in a line and what it became. It is a table of fixed size with
+// one place for each hash. A client that invents addresses, or finds some of one
+// hash, takes places from others and makes them be read anew; it gains nothing
+// else, since a text is compared as a whole before it is believed.
 type nets struct {
 	seed maphash.Seed
 	all  []net

@@ -70,9 +70,9 @@ func New() *Parser {
 	return &Parser{seed: maphash.MakeSeed()}
 }
 
-// Parse fills rec from line, overwriting all of it. Strings in rec alias line only when m
-// says that it is Stable, which saves a copy. It never fails: a line that is
-// not understood becomes a record of kind text with its Problem.
+// Parse fills rec from line, overwriting all of it. Strings in rec alias line
+// only when m says that it is Stable, which saves a copy. It never fails: a line
+// that is not understood becomes a record of kind text with its Problem.
 // All strings are valid UTF-8, and Extra is empty or a valid JSON object.
 func (p *Parser) Parse(line []byte, m Meta, rec *record.Record) {
 	p.reset(line, m.Stable, rec)

@@ -1,5 +1,13 @@
 package redact
 
+// SecretKeyNames are the keys whose values are masked, as they are written down.
+func SecretKeyNames() (names []string) {
+	for _, k := range secretKeys {
+		names = append(names, k.name)
+	}
+	return names
+}
+
 // LineSlowly is Line without its short cuts: it looks closely at each separator
 // and at each run of characters that may be in a card number.
 func (r *Redactor) LineSlowly(line []byte) Counts {

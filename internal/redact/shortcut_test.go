@@ -59,6 +59,25 @@ func TestSecretIsFoundAtEveryPlace(t *testing.T) {
 	}
 }
 
+func TestEverySecretKeyIsKnown(t *testing.T) {
+	names := redact.SecretKeyNames()
+	if len(names) < 30 {
+		t.Fatalf("only %d keys", len(names))
+	}
+	r := redact.New()
+	for _, name := range names {
+		for _, key := range []string{name, strings.ToUpper(name), strings.ReplaceAll(name, "_", "-"), "my_" + name, name + "2", name + "34"} {
+			for _, form := range []string{`{"a":"0123456789","%s":"Secr3t"}`, "/0123456789?%s=Secr3t", "0123456789 %s: Secr3t", "a%%3D0123456789%%26%s%%3DSecr3t", "/0123456789?x[%s]=Secr3t"} {
+				line := fmt.Sprintf(form, key)
+				b := []byte(line)
+				if c := r.Line(b); c.Secrets != 1 || strings.Contains(string(b), "Secr3t") {
+					t.Errorf("%+v: %s became %s", c, line, b)
+				}
+			}
+		}
+	}
+}
+
 // traffic returns lines of our own format that differ as those of many clients
 // do: no branch and no length repeats itself.
 func traffic(n int) [][]byte {

@@ -1,6 +1,7 @@
 package redact
 
-// layouts are the groups in which card numbers are printed and read out, longest first.
+// layouts are the groups in which card numbers are printed and read out, the
+// longest first.
 var layouts = [][]int{{4, 4, 4, 4, 3}, {4, 4, 4, 4}, {4, 6, 5}, {4, 6, 4}}
 
 // maxWide is how many spaces, dashes or dots may stand between two groups.

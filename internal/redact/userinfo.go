@@ -4,8 +4,8 @@ package redact
 const maxUserinfo = 256
 
 // maskUserinfo masks the password of scheme://user:password@host (RFC 3986
-// section 3.2.1), where at is the place of the "@" or of its "%40". Slashes and the colon may be
-// encoded, too, or escaped as \/.
+// section 3.2.1), where at is the place of the "@" or of its "%40". Slashes and
+// the colon may be encoded, too, and slashes escaped as \/.
 func (r *Redactor) maskUserinfo(line []byte, at int) (changed bool) {
 	from := 0 // of the password
 	for i := at - 1; i > 0 && at-i <= maxUserinfo; i-- {

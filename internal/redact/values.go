@@ -148,8 +148,8 @@ func (r *Redactor) bareEnd(line []byte, i int, k key) int {
 
 // quotedParameter returns the end of a parameter in quotes, as credentials of
 // the scheme Digest have them, or 0. Its quotes must be deeper than those of a
-// JSON string it is in; outside JSON more must follow, or it may be
-// the quote around the request line that ends there.
+// JSON string it is in; outside JSON a comma or space must follow, since the
+// first may be the quote that ends a request line.
 func (r *Redactor) quotedParameter(line []byte, i int) int {
 	from, q := opening(line, i)
 	if from == 0 || q.mark != `"` {
