@@ -245,7 +245,11 @@ func (d *differ) remove(e Entry, n *policy.Decision, code, reason string) {
 	if e.MarkErr != nil {
 		m.Kind = kindOfRole[d.roleOfEntry(e)]
 	}
-	d.p.Changes = append(d.p.Changes, Change{Op: Delete, ACL: e.ACL, Prefix: e.Prefix, EntryID: e.ID, Mark: m, Decision: n, Code: code, Reason: reason})
+	ch := Change{Op: Delete, ACL: e.ACL, Prefix: e.Prefix, EntryID: e.ID, Mark: m, Decision: n, Code: code, Reason: reason}
+	if n != nil {
+		ch.EvictFor = n.ReplacedBy
+	}
+	d.p.Changes = append(d.p.Changes, ch)
 }
 
 var kindOfRole = map[role]policy.Kind{roleExempt: policy.KindExempt, roleBlock: policy.KindBlock, roleShadow: policy.KindShadow}

@@ -1,11 +1,13 @@
 package acl
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +36,7 @@ type APIError struct {
 	Message string    // Fastly's words, made safe for a terminal, one line
 	RetryAt time.Time // when Fastly says to come again; zero when it does not
 	Err     error     // the cause, when there was no answer
+	hint    string    // what to do, where the status alone does not say it
 }
 
 // Error says what failed and why, on one line and without the token.
@@ -46,7 +49,7 @@ func (e *APIError) Error() string {
 	if e.Message != "" {
 		b.WriteString(": " + e.Message)
 	}
-	if hint := hints[e.Status]; hint != "" {
+	if hint := cmp.Or(e.hint, hints[e.Status]); hint != "" {
 		b.WriteString(" (" + hint + ")")
 	}
 	if e.Err != nil {
@@ -91,7 +94,7 @@ func (c *Client) apiError(what string, err error, ex *exchange) *APIError {
 		var parts []string
 		for _, o := range he.Errors {
 			for _, s := range []string{o.Title, o.Detail} {
-				if s != "" {
+				if s = strings.TrimSpace(rubyHash.ReplaceAllString(s, "")); s != "" {
 					parts = append(parts, s)
 				}
 			}
@@ -105,6 +108,9 @@ func (c *Client) apiError(what string, err error, ex *exchange) *APIError {
 	e.Err = err
 	return e
 }
+
+// rubyHash is how Fastly shows what it looked for: "Couldn't find Service '{ deleted => 0000-00-00 00:00:00, id => x }'".
+var rubyHash = regexp.MustCompile(`\s*'?\{[^{}]*=>[^{}]*\}'?`)
 
 // maxMessage is how many runes of a vendor's message are kept.
 const maxMessage = 300

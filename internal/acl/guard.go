@@ -19,6 +19,7 @@ type GuardInput struct {
 	To           time.Time // T, the end of the windows: the age of the data is T - Health.TrustedNewest; zero means Plan.Now
 	Actions      map[string]policy.Action
 	Never, Allow *lists.Set // checked again, by overlap, on the final plan
+	AllowPartial bool       // a part of the allowlist is not known: lists.Sources.AllowPartial
 	Baseline     int64      // usual trusted rows of such a window; 0 means no baseline
 	Override     string     // name of one limit lifted for this plan
 }
@@ -63,6 +64,7 @@ func Guard(p *Plan, s *Snapshot, in GuardInput) {
 	if in.HasData {
 		g.data()
 	}
+	g.allowlist()
 	g.prefixes()
 	g.collateral()
 	g.count()

@@ -44,6 +44,16 @@ func (g *guard) data() {
 	g.volume(byShare)
 }
 
+// allowlist stops new blocks while somebody who must be spared is not known.
+func (g *guard) allowlist() {
+	if !g.in.AllowPartial {
+		return
+	}
+	if !g.check(LimitAllowlist, 1, 0, false, "a part of the allowlist cannot be read and has no last good copy") {
+		g.class(LimitAllowlist, "a part of the allowlist cannot be read, and there is no last good copy of it: whoever stands there could be blocked", newBlock)
+	}
+}
+
 func (g *guard) volume(byShare func(Change) bool) {
 	if g.in.Baseline <= 0 || g.l.Volume < 0 {
 		g.check(LimitVolume, float64(g.in.Health.Trusted), 0, true, "no baseline")
@@ -189,17 +199,24 @@ func newBlock(c Change) bool { return c.Op == Create && c.Mark.Kind == policy.Ki
 
 // count lets the most harmful new blocks through, up to the limit. That is no refusal of a class.
 func (g *guard) count() {
-	n := 0
+	n, byHand := 0, 0
 	for _, c := range g.p.Changes {
 		if newBlock(c) {
 			n++
+			if c.Mark.Rule == RuleManual {
+				byHand++
+			}
 		}
 	}
 	if g.most(LimitNewBlocks, float64(n), float64(g.l.NewBlocks), "") {
 		return
 	}
 	left := g.l.NewBlocks
-	g.refuse(LimitNewBlocks, fmt.Sprintf("%d new blocks in one run, the %d most harmful are written", n, left), func(c Change) bool {
+	reason := fmt.Sprintf("%d new blocks in one run, the %d most harmful are written", n, left)
+	if byHand == n {
+		reason = fmt.Sprintf("%d new blocks by hand in one command, more than %d: the first %d in the order of addresses are written; give the rest to another command, or raise guard: too_many_blocks", n, left, left)
+	}
+	g.refuse(LimitNewBlocks, reason, func(c Change) bool {
 		if !newBlock(c) {
 			return false
 		}
@@ -228,11 +245,11 @@ func (g *guard) allowReleases() {
 	}
 }
 
-// dropIdleEvictions keeps what was to make room for a block that is refused now.
+// dropIdleEvictions keeps what was to make room for, or to be replaced by, a block that is refused now.
 func (g *guard) dropIdleEvictions() {
 	made := map[netip.Prefix]bool{}
 	for _, c := range g.p.Changes {
-		if newBlock(c) {
+		if c.Op != Delete && c.Mark.Kind == policy.KindBlock {
 			made[c.Prefix] = true
 		}
 	}

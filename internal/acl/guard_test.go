@@ -82,6 +82,8 @@ func TestGuard(t *testing.T) {
 		"a limit of one's own counts":                             {func(x in) { x.g.Limits.Stale = 30 * time.Second }, noBlocks, "refused", "stale-data"},
 		"a limit can be switched off":                             {func(x in) { x.g.Limits.Loss, x.g.Health.Loss = -1, 0.9 }, everything, "pass", ""},
 		"more new blocks than allowed: the most harmful, no more": {func(x in) { x.g.Limits.NewBlocks = 1 }, noShare, "warn", "too-many-blocks"},
+		"an allowlist that is not known stops new blocks only":    {func(x in) { x.g.AllowPartial = true }, rel + "\n" + exe + "\n" + ext, "refused", "allowlist-unread"},
+		"that can be lifted":                                      {func(x in) { x.g.AllowPartial, x.g.Override = true, "allowlist-unread" }, everything, "pass", ""},
 		"never-block cannot be lifted": {func(x in) {
 			x.g.Never = lists.New(lists.Entry{Prefix: prefix("203.0.113.0/29"), List: "never-block", Reason: "own"})
 			x.g.Override = "never-block"

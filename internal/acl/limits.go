@@ -20,6 +20,7 @@ import (
 //	too-many-blocks  new blocks of one run                                         100          the most harmful are written
 //	collateral       successful distinct addresses hit, of all such                1 %, or 10   the most harmful are written
 //	allow-releases   blocks released because of the allowlist, of ours             20 %, or 10  none of these releases
+//	allowlist-unread a part of the allowlist that cannot be read                   0            no new blocks
 //	never-block      a block that overlaps the never-block set                     0            that block
 //	allowlisted      a block that overlaps the allowlist                           0            that block
 //	width            prefix length of a block                                      /24, /48     that block
@@ -51,6 +52,7 @@ const (
 	LimitNewBlocks     = "too-many-blocks"
 	LimitCollateral    = "collateral"
 	LimitAllowReleases = "allow-releases"
+	LimitAllowlist     = "allowlist-unread"
 	LimitNeverBlock    = "never-block"
 	LimitAllowlisted   = "allowlisted"
 	LimitWidth         = "width"
@@ -61,7 +63,7 @@ const atLeast = 10
 
 // LimitNames are the names of the limits that an override can lift.
 func LimitNames() []string {
-	return []string{LimitClockSkew, LimitAhead, LimitStale, LimitNoData, LimitNoAddress, LimitLoss, LimitVolume, LimitNewBlocks, LimitCollateral, LimitAllowReleases}
+	return []string{LimitClockSkew, LimitAhead, LimitStale, LimitNoData, LimitNoAddress, LimitLoss, LimitVolume, LimitNewBlocks, LimitCollateral, LimitAllowReleases, LimitAllowlist}
 }
 
 // CheckOverride says why name cannot be lifted, or nil. The empty name lifts nothing.

@@ -41,7 +41,8 @@ type Change struct {
 	Decision *policy.Decision
 	Code     string // why, for programs: a code of policy or of this room; "" for a block
 	Reason   string // why, for a person
-	// EvictFor is the prefix whose create this delete makes room for; the zero Prefix for any other change.
+	// EvictFor is the prefix whose block this delete makes room for, or whose block takes its place: without that block the
+	// delete is not carried out. The zero Prefix for any other change.
 	EvictFor netip.Prefix
 }
 

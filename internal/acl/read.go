@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -62,6 +63,10 @@ func (c *Client) readVersion(ctx context.Context, s *Snapshot) error {
 		vs, err = f.ListVersions(&fastly.ListVersionsInput{ServiceID: s.Target.ServiceID})
 		return err
 	})
+	var e *APIError
+	if errors.As(err, &e) && e.Status == http.StatusNotFound {
+		e.hint = "is the service id right, and may the token see it?"
+	}
 	if err != nil {
 		return err
 	}

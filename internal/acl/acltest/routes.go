@@ -14,6 +14,7 @@ type versionHandler func(w *reply, r *http.Request, svc *service, v *version)
 // routes is the table of what the stand-in answers.
 func (s *Server) routes() {
 	s.mux.HandleFunc("GET /tokens/self", s.tokenSelf)
+	s.mux.HandleFunc("GET "+publicList, publicRanges)
 	s.service("GET /service/{sid}", s.getService)
 	s.service("GET /service/{sid}/details", s.getDetails)
 	s.service("GET /service/{sid}/version", s.listVersions)
@@ -94,8 +95,23 @@ func (s *Server) dictionary(pattern string, h func(*reply, *http.Request, *servi
 	})
 }
 
+// publicList is the one call that needs no token.
+const publicList = "/public-ip-list"
+
+// publicRanges answers two of Fastly's own ranges, in the shape of the whole list. No token is needed.
+// https://www.fastly.com/documentation/reference/api/utils/public-ip-list/
+func publicRanges(rw http.ResponseWriter, _ *http.Request) {
+	rw.(*reply).encode(map[string][]string{"addresses": {"23.235.32.0/20"}, "ipv6_addresses": {"2a04:4e40::/32"}})
+}
+
+// tokenSelf tells what a token may do. A token that nobody described says that it is limited to the services there are, as
+// one should be, unless Options.GlobalToken.
 func (s *Server) tokenSelf(rw http.ResponseWriter, r *http.Request) {
-	t, _ := s.token(r.Header.Get("Fastly-Key"))
+	key := r.Header.Get("Fastly-Key")
+	t, _ := s.token(key)
+	if _, described := s.o.Tokens[key]; !described && !s.o.GlobalToken {
+		t.Services = s.o.Services
+	}
 	scope := t.Scope
 	if scope == "" {
 		scope = "global"

@@ -34,6 +34,7 @@ type Options struct {
 	Atomic           bool     // a batch with a bad operation changes nothing
 	RefuseDuplicates bool     // a second entry for the same address and mask answers 409
 	NoLink           bool     // lists carry no Link header
+	GlobalToken      bool     // a token that Tokens does not name says of itself that it reaches every service
 	Tokens           map[string]Token
 	Skew             time.Duration    // added to the Date header
 	Now              func() time.Time // nil means time.Now
@@ -157,7 +158,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serve(w *reply, r *http.Request, body []byte) {
 	key := r.Header.Get("Fastly-Key")
 	tok, ok := s.token(key)
-	if !ok {
+	if !ok && r.URL.Path != publicList {
 		w.fail(http.StatusUnauthorized, "Provided credentials are missing or invalid", "")
 		return
 	}
