@@ -10,7 +10,8 @@ import (
 // A client chooses a string that looks like a secret key with a value and ends in backslashes. Once escaped, the quote behind
 // them ends the string; taking it for the value's own would break the JSON, and the request would vanish from detection.
 func TestAStringThatEndsInBackslashesStaysAString(t *testing.T) {
-	for _, agent := range []string{`pin":\`, `pin"=\`, `password":\\`, `"pin":\\\`, `x=1&pin=\`, `pin":"\`, `cvv\":\\\`, `authorization: \`} {
+	for _, agent := range []string{`pin":\`, `pin"=\`, `password":\\`, `"pin":\\\`, `x=1&pin=\`, `pin":"\`, `cvv\":\\\`, `authorization: \`,
+		`authorization: Digest a="`, `authorization=Digest a=\`, `authorization=Digest a=\\`, `authorization=Digest a=`, `authorization=Digest a="b\", c="\`, `http://a:b\@c`, `http://:@"`} {
 		for _, value := range []any{agent, map[string]string{"inner": agent}} {
 			line, err := json.Marshal(map[string]any{"a_agent": value, "b_next": "kept", "c_status": 200})
 			if err != nil {
@@ -32,7 +33,7 @@ func TestAStringThatEndsInBackslashesStaysAString(t *testing.T) {
 
 // FuzzNeighbours: whatever a client puts into one string, the JSON stays JSON and the fields beside it stay as they were.
 func FuzzNeighbours(f *testing.F) {
-	for _, seed := range []string{`pin":\`, `4111111111111111`, `password=a&b`, `Authorization: Basic x"\\`, `\\\"pin\\\":\\"`} {
+	for _, seed := range []string{`pin":\`, `4111111111111111`, `password=a&b`, `Authorization: Basic x"\\`, `\\\"pin\\\":\\"`, `authorization=Digest a="b\", c="\`, `authorization=Digest a=\`, `http://a:b\@c`, "4111.1111.1111.1111"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, agent string) {

@@ -110,7 +110,7 @@ func (r *Redactor) bare(line []byte, i int) bool {
 // opensJSON reports whether the brace at i looks like the beginning of an
 // object and not like a part of a URL.
 func opensJSON(line []byte, i int) bool {
-	if i > 0 && line[i-1] != ' ' && line[i-1] != ':' && line[i-1] != '>' {
+	if i > 0 && line[i-1] != ' ' && line[i-1] != ':' && line[i-1] != '>' && line[i-1] != 0xbf { // the last for a byte order mark
 		return false
 	}
 	for i++; i < len(line); i++ {

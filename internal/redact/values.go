@@ -156,8 +156,8 @@ func (r *Redactor) quotedParameter(line []byte, i int) int {
 		return 0
 	}
 	inJSON := r.bare(line, i) || r.depth > 0
-	if inJSON && q.slashes == 0 {
-		return 0
+	if inJSON && q.slashes%2 == 0 {
+		return 0 // it ends the string
 	}
 	end, own := closing(line, from, q)
 	switch {
