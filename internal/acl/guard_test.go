@@ -381,26 +381,3 @@ func TestReleasesNeverDependOnData(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkDiffAndGuard(b *testing.B) {
-	s := acl.EmptySnapshot(acl.Target{ACLs: []string{"a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9", "a10"}})
-	n := 0
-	for i := range s.Blocks {
-		for range 1000 {
-			p := prefix(fmt.Sprintf("%d.%d.%d.%d", 20+n>>16, n>>12&15, n>>4&255, n&15))
-			m := mark(policy.KindBlock, later)
-			s.Blocks[i].Entries = append(s.Blocks[i].Entries, acl.Entry{ID: fmt.Sprint(n), ACL: s.Blocks[i].Name, Prefix: p, Comment: m.String(), Ours: true, Mark: m})
-			n++
-		}
-	}
-	var ds []policy.Decision
-	for i := range 100_000 {
-		ds = append(ds, block(fmt.Sprintf("%d.%d.%d.%d", 100+i>>16, i>>8&255, i&255, 7), int64(i)))
-	}
-	never, allow := lists.New(lists.NeverBlock()...), lists.New()
-	b.ReportAllocs()
-	for b.Loop() {
-		p := acl.Diff(s, ds, acl.DiffOptions{Now: t0, Run: "now"})
-		acl.Guard(p, s, acl.GuardInput{Health: healthy(), HasData: true, Actions: actions, Never: never, Allow: allow})
-	}
-}

@@ -2,11 +2,22 @@ package config
 
 import (
 	"regexp"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 
+	"edgewarden/internal/acl"
 	"edgewarden/internal/lists"
 )
+
+// ListOptions says what lists.Load has to read for a run. Fastly's ranges come from the Fastly endpoint, so that a
+// rehearsal asks nobody on the internet.
+func (c *Config) ListOptions() lists.Options {
+	return lists.Options{
+		Allowlist: c.Allowlist, Files: c.AllowlistFiles, URLs: c.AllowlistURLs, Egress: c.Egress, Crawlers: c.Crawlers, CacheDir: c.ListsCache,
+		FastlyURL: strings.TrimRight(orDefault(c.FastlyEndpoint, acl.DefaultEndpoint), "/") + "/public-ip-list",
+	}
+}
 
 // Widest entries of the allowlist: wider ones would exempt half the world.
 const (

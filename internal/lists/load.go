@@ -67,6 +67,18 @@ func (s State) Age(now time.Time) time.Duration {
 	return max(0, now.Sub(s.At))
 }
 
+// String is one line for a person, as "fastly: 21 entries, read at 2031-05-06T12:00:00Z".
+func (s State) String() string {
+	what := map[Origin]string{Kept: "last good copy", Embedded: "embedded in this program", Partial: "its good lines only", Missing: "not read"}[s.Origin]
+	switch {
+	case s.Origin == Fresh:
+		what = "read at " + s.At.UTC().Format(time.RFC3339)
+	case !s.At.IsZero():
+		what += " of " + s.At.UTC().Format(time.RFC3339)
+	}
+	return fmt.Sprintf("%s: %d entries, %s", s.Name, s.Entries, what)
+}
+
 // Sources are the lists of one run.
 type Sources struct {
 	Never    *Set // built-in, Fastly's and our own egress

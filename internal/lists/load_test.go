@@ -118,7 +118,7 @@ func TestFastlysRangesAreRefreshedAndTheLastGoodCopyStays(t *testing.T) {
 		s.status.Store(int64(answer.status))
 		s.body.Store(answer.body)
 		got, faults := load(o)
-		if origins(got, "") != "fastly kept 2" || !covered(got.Never, "192.0.2.9/32") || !strings.Contains(faults, "last good copy, of 2031-05-06T12:00:00Z, is used") {
+		if origins(got, "") != "fastly kept 2" || got.States[0].String() != "fastly: 2 entries, last good copy of 2031-05-06T12:00:00Z" || !covered(got.Never, "192.0.2.9/32") || !strings.Contains(faults, "last good copy, of 2031-05-06T12:00:00Z, is used") {
 			t.Errorf("%s: want the last good copy and a warning, got %s, %s", name, origins(got, ""), faults)
 		}
 		without := o
@@ -342,5 +342,28 @@ func TestGatewaysThatManyClientsShareAreNeverBlocked(t *testing.T) {
 		if covered(never, prefix) {
 			t.Errorf("%s may not be blocked", prefix)
 		}
+	}
+}
+
+func TestTwoRunsAtOnceShareAFolder(t *testing.T) {
+	s := newSite(t, "203.0.113.0/24 # partner\n")
+	o := lists.Options{URLs: []lists.Location{{At: s.URL}}, CacheDir: t.TempDir(), Now: now}
+	results := make(chan []error, 20)
+	for range cap(results) {
+		go func() {
+			got, faults := lists.Load(t.Context(), o)
+			if !covered(got.Allow, "203.0.113.9/32") {
+				faults = append(faults, errors.New("the list was not read"))
+			}
+			results <- faults
+		}()
+	}
+	for range cap(results) {
+		if faults := <-results; len(faults) > 0 {
+			t.Error(faults)
+		}
+	}
+	if files, _ := filepath.Glob(filepath.Join(o.CacheDir, "*")); len(files) != 1 {
+		t.Errorf("left in the folder: %v", files)
 	}
 }
