@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
 )
 
 // CloudLoggingName is Cloud Logging's name as a sink.
@@ -148,6 +149,15 @@ type CloudLogging struct {
 // bounded by what HTTP/2 lets be under way on it.
 const connections = 2
 
+// A connection that a middlebox forgot in silence must not take a call's whole
+// deadline again and again until TCP gives up, which is a quarter of an hour.
+// Pings are rare, since servers refuse too many; on Linux the timeout also
+// bounds how long sent bytes may go unacknowledged.
+const (
+	pingAfter   = 2 * time.Minute
+	pingTimeout = 20 * time.Second
+)
+
 // NewCloudLogging returns the sink. It does not connect: an endpoint that does
 // not answer shows at the first Write. ctx is used for the credentials.
 func NewCloudLogging(ctx context.Context, o CloudLoggingOptions) (*CloudLogging, error) {
@@ -160,7 +170,8 @@ func NewCloudLogging(ctx context.Context, o CloudLoggingOptions) (*CloudLogging,
 	}
 	codec := newCodec()
 	opts = append(opts, option.WithGRPCConnectionPool(connections),
-		option.WithGRPCDialOption(grpc.WithDefaultCallOptions(grpc.ForceCodecV2(codec))))
+		option.WithGRPCDialOption(grpc.WithDefaultCallOptions(grpc.ForceCodecV2(codec))),
+		option.WithGRPCDialOption(grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingTimeout})))
 	client, err := logging.NewClient(ctx, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("set up Cloud Logging: %w", err)

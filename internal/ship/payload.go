@@ -1,0 +1,205 @@
+package ship
+
+import (
+	"encoding/binary"
+	"math"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"edgewarden/internal/record"
+)
+
+func tagOf(num protowire.Number, typ protowire.Type) byte { return byte(protowire.EncodeTag(num, typ)) }
+
+// headRoom is the size of a head. The whole of it is copied, a constant size
+// being much cheaper than the exact one; what follows overwrites the rest.
+const headRoom = 32
+
+// head is everything of a field of a Struct that stands before its value:
+//
+//	fields, length of the field, key, length of the name, the name, value, length of the value, kind of the value
+//
+// and, for a string, the length of the string. The lengths that depend on a
+// string are filled in when it is known.
+type head struct {
+	b [headRoom]byte
+	n uint8
+}
+
+func newHead(name string, value []byte, rest int) (h head) {
+	b := append(h.b[:0], tagOf(structFields, protowire.BytesType), byte(2+len(name)+2+len(value)+rest), tagOf(mapKey, protowire.BytesType), byte(len(name)))
+	b = append(b, name...)
+	b = append(b, tagOf(mapValue, protowire.BytesType), byte(len(value)+rest))
+	b = append(b, value...)
+	if len(b) > headRoom {
+		panic("ship: bug: the field name " + name + " is too long")
+	}
+	h.n = uint8(len(b))
+	return h
+}
+
+// heads has the head of each field, and the others by name.
+var heads = func() (hs [record.NumFields]head) {
+	for f := range hs {
+		hs[f] = headOf(record.Fields[f].Name, record.Fields[f].Type)
+	}
+	return hs
+}()
+
+var originalHead = headOf(OriginalTimestamp, record.String)
+
+func headOf(name string, t record.Type) head {
+	switch t {
+	case record.Int:
+		return newHead(name, []byte{tagOf(valueNumber, protowire.Fixed64Type)}, 8)
+	case record.Bool:
+		return newHead(name, []byte{tagOf(valueBool, protowire.VarintType)}, 1)
+	}
+	return newHead(name, []byte{tagOf(valueString, protowire.BytesType), 0}, 0)
+}
+
+// maxShort is the longest string with which all lengths of a field take one byte.
+const maxShort = 127 - headRoom
+
+// lengths fills in what depends on the length of a short string in a field
+// that begins with b.
+func (h *head) lengths(b []byte, size int) {
+	p := (*[headRoom]byte)(b)
+	p[1] = h.n - 2 + byte(size)
+	p[(h.n-3)%headRoom] = 2 + byte(size)
+	p[(h.n-1)%headRoom] = byte(size)
+}
+
+// put writes a head.
+func (w *wire) put(h *head) {
+	*(*[headRoom]byte)(w.b[w.n:]) = h.b
+	w.n += int(h.n)
+}
+
+// longField writes a field whose string may have any length.
+func (w *wire) longField(h *head, s string) {
+	key := h.b[2 : h.n-4]
+	value := 1 + varintSize(uint64(len(s))) + len(s)
+	w.byte(h.b[0])
+	w.varint(uint64(len(key) + 1 + varintSize(uint64(value)) + value))
+	w.n += copy(w.b[w.n:], key)
+	w.byte(tagOf(mapValue, protowire.BytesType))
+	w.varint(uint64(value))
+	w.byte(tagOf(valueString, protowire.BytesType))
+	w.varint(uint64(len(s)))
+	w.text(s)
+}
+
+// timeField writes a time of the record if it has it; so do the others.
+func (w *wire) timeField(r *record.Record, f record.Field, t time.Time) {
+	if r.Present.Has(f) {
+		b := w.b[w.n:]
+		w.put(&heads[f])
+		heads[f].lengths(b, w.rfc3339(t))
+	}
+}
+
+func (w *wire) intField(r *record.Record, f record.Field, v int64) {
+	if r.Present.Has(f) {
+		w.put(&heads[f])
+		binary.LittleEndian.PutUint64(w.b[w.n:], math.Float64bits(float64(v)))
+		w.n += 8
+	}
+}
+
+func (w *wire) boolField(r *record.Record, f record.Field, v bool) {
+	if r.Present.Has(f) {
+		w.put(&heads[f])
+		var c byte
+		if v {
+			c = 1
+		}
+		w.byte(c)
+	}
+}
+
+// textsOf are the strings of a record that belong into a payload.
+func textsOf(r *record.Record) [record.NumFields]string {
+	return [record.NumFields]string{
+		record.ServiceID: r.ServiceID, record.RequestID: r.RequestID, record.POP: r.POP, record.ClientIP: r.ClientIP,
+		record.ClientCountry: r.ClientCountry, record.Host: r.Host, record.Method: r.Method, record.Path: r.Path, record.Query: r.Query,
+		record.Protocol: r.Protocol, record.Cache: r.Cache, record.UserAgent: r.UserAgent, record.Referer: r.Referer,
+		record.TLSVersion: r.TLSVersion, record.TLSCipher: r.TLSCipher, record.JA3: r.JA3, record.JA4: r.JA4, record.BotName: r.BotName,
+		record.Kind: r.Kind, record.Text: r.Text, record.Node: r.Node, record.Endpoint: r.Endpoint, record.Sender: r.Sender,
+		record.AddressSource: r.AddressSource, record.TimeSource: r.TimeSource, record.Problem: r.Problem, record.ClientKey: r.ClientKey,
+		record.ClientPrefix: r.ClientPrefix, record.Extra: r.Extra,
+	}
+}
+
+// payload writes the record as a Struct. It names every field, which is much
+// faster than to look each up; a test compares it with the table.
+func (w *wire) payload(r *record.Record, texts *[record.NumFields]string, original string) {
+	w.byte(tagOf(entryJSONPayload, protowire.BytesType))
+	m := w.begin()
+	w.stringFields(texts)
+	w.intField(r, record.ClientASN, r.ClientASN)
+	w.intField(r, record.Status, r.Status)
+	w.intField(r, record.ResponseBytes, r.ResponseBytes)
+	w.intField(r, record.RequestBytes, r.RequestBytes)
+	w.intField(r, record.ElapsedUsec, r.ElapsedUsec)
+	w.intField(r, record.TTFBUsec, r.TTFBUsec)
+	w.boolField(r, record.FirstHop, r.FirstHop)
+	w.boolField(r, record.Blocked, r.Blocked)
+	w.boolField(r, record.WouldBlock, r.WouldBlock)
+	w.timeField(r, record.Received, r.Received)
+	if original != "" {
+		w.longField(&originalHead, original)
+	}
+	w.end(m)
+}
+
+// stringFields writes the strings of a Struct that are not empty.
+func (w *wire) stringFields(texts *[record.NumFields]string) {
+	b, n, high := w.b, w.n, w.high
+	for f := range texts {
+		s := texts[f]
+		switch {
+		case s == "":
+			continue
+		case len(s) > maxShort:
+			w.n = n
+			w.longField(&heads[f], s)
+			n = w.n
+			continue
+		}
+		h := &heads[f]
+		*(*[headRoom]byte)(b[n:]) = h.b
+		h.lengths(b[n:], len(s))
+		n += int(h.n)
+		high |= copyText(b[n:], s)
+		n += len(s)
+	}
+	w.n, w.high = n, high|w.high
+}
+
+// labels writes what is known of a line that was not understood.
+func (w *wire) labels(r *record.Record, texts *[record.NumFields]string, original string) {
+	for f, s := range texts {
+		if s != "" && record.Field(f) != record.Text {
+			w.label(record.Fields[f].Name, shortLabel(s))
+		}
+	}
+	if r.Present.Has(record.Received) {
+		w.label(record.Fields[record.Received].Name, r.Received.UTC().Format(time.RFC3339Nano))
+	}
+	if original != "" {
+		w.label(OriginalTimestamp, original)
+	}
+}
+
+func (w *wire) label(name, value string) {
+	w.byte(tagOf(entryLabels, protowire.BytesType))
+	m := w.begin()
+	w.str(mapKey, name)
+	// An empty value is written too, as the library does for a map.
+	w.byte(tagOf(mapValue, protowire.BytesType))
+	w.varint(uint64(len(value)))
+	w.text(value)
+	w.end(m)
+}
