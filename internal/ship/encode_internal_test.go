@@ -233,12 +233,32 @@ func FuzzEncode(f *testing.F) {
 	})
 }
 
+// FuzzLine has the fuzzer write the line: what the parser makes of it must
+// become the entry that the official types make of that.
+func FuzzLine(f *testing.F) {
+	f.Add(sampleLine(f, testNow), true)
+	f.Add([]byte(`<134>2026-11-22T11:59:59Z cache-ams1 log[1]: {"first_hop":true,"client_ip":"2001:db8::1","status":"503","path":"/\u0000\ud83d\ude00","x":1e400}`), false)
+	f.Add([]byte("203.0.113.9 - - [22/Nov/2026:11:59:59 +0000] \"GET /\xff HTTP/1.1\" 200 5"), true)
+	f.Add([]byte("\x00\xff no format at all"), false)
+	parser := parse.New()
+	f.Fuzz(func(t *testing.T, line []byte, cut bool) {
+		e := Envelope{Received: testNow.Add(-time.Second), Sender: record.SenderToken, ServiceID: "SVC", Cut: cut, Line: line}
+		var r record.Record
+		toRecord(parser, &e, "00c0ffee00c0ffee-0000000000000001", &r)
+		checkEntry(t, nil, &r, testNow)
+	})
+}
+
 func TestEncodingAllocatesNothing(t *testing.T) {
-	r := sample(t)
-	e := fastOne
-	buf, now := make([]byte, 0, 1<<20), time.Now()
-	if n := testing.AllocsPerRun(100, func() { buf = e.append(buf[:0], &r, now) }); n != 0 {
-		t.Errorf("%v allocations a record, want none", n)
+	request := sample(t)
+	text := request
+	text.Kind, text.Text, text.Problem = record.KindText, "what", "not_understood"
+	now := time.Now()
+	for name, r := range map[string]record.Record{"a request": request, "a text": text} {
+		e, buf := fastOne, make([]byte, 0, 1<<20)
+		if n := testing.AllocsPerRun(100, func() { buf = e.append(buf[:0], &r, now) }); n != 0 {
+			t.Errorf("%s: %v allocations a record, want none", name, n)
+		}
 	}
 }
 

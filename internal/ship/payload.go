@@ -186,20 +186,30 @@ func (w *wire) labels(r *record.Record, texts *[record.NumFields]string, origina
 		}
 	}
 	if r.Present.Has(record.Received) {
-		w.label(record.Fields[record.Received].Name, r.Received.UTC().Format(time.RFC3339Nano))
+		w.timeLabel(record.Fields[record.Received].Name, r.Received)
 	}
 	if original != "" {
 		w.label(OriginalTimestamp, original)
 	}
 }
 
+// label writes a label. An empty value is written too, as the library does.
 func (w *wire) label(name, value string) {
 	w.byte(tagOf(entryLabels, protowire.BytesType))
-	m := w.begin()
+	w.varint(uint64(2 + len(name) + 1 + varintSize(uint64(len(value))) + len(value)))
 	w.str(mapKey, name)
-	// An empty value is written too, as the library does for a map.
 	w.byte(tagOf(mapValue, protowire.BytesType))
 	w.varint(uint64(len(value)))
 	w.text(value)
-	w.end(m)
+}
+
+func (w *wire) timeLabel(name string, t time.Time) {
+	w.byte(tagOf(entryLabels, protowire.BytesType))
+	m := w.short()
+	w.str(mapKey, name)
+	w.byte(tagOf(mapValue, protowire.BytesType))
+	v := w.short()
+	w.rfc3339(t)
+	w.shortEnd(v)
+	w.shortEnd(m)
 }
