@@ -10,6 +10,7 @@ import (
 
 	"edgewarden/internal/acl"
 	"edgewarden/internal/detect"
+	"edgewarden/internal/ledger"
 	"edgewarden/internal/policy"
 )
 
@@ -71,6 +72,22 @@ func (c *cycle) dataAlerts(service string, h detect.Health, window time.Duration
 		return []string{fmt.Sprintf("the newest row%s is %s old: is ingest shipping?", ofService(service), age.Round(time.Second))}
 	}
 	return nil
+}
+
+// outlook adds what is not amiss yet: how full the ACLs are and when they will be, and what rules in shadow mode would have
+// stopped.
+func (c *cycle) outlook(sr *serviceReport, past []ledger.Event) {
+	if sr.Service.ID == "" {
+		return
+	}
+	forecast := ledger.FillForecast(ledger.Summaries(past), sr.Service.ID, int64(sr.Snapshot.Usage(c.Capacity).Room()), c.now)
+	if alert := forecast.Alert(); alert != "" {
+		sr.Alerts = append(sr.Alerts, alert)
+	}
+	sr.Notes = append(sr.Notes, forecast.String())
+	for _, effect := range sr.Snapshot.ShadowEffects(sr.Found.After, c.to) {
+		sr.Notes = append(sr.Notes, effect.String())
+	}
 }
 
 // wide reports whether a prefix is wider than anything a person would exempt.

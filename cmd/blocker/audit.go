@@ -81,7 +81,7 @@ func (c *cycle) summary(sr *serviceReport, runErr error) ledger.Summary {
 		Outcome: ledger.Success, Service: sr.Service.ID, Window: sr.Window, Newest: h.Newest,
 		Rows: h.Rows, Trusted: h.Trusted, OKRequests: h.OKRequests, OKAddresses: h.OKAddresses, BytesScanned: h.BytesScanned,
 		Offenders: int64(len(sr.Found.Offenders)), Blocks: int64(create), Extends: int64(update), Releases: int64(remove),
-		Refusals: int64(len(sr.Plan.Refusals)), Ours: int64(len(sr.Snapshot.Present())),
+		Refusals: int64(len(sr.Plan.Refusals)), Ours: int64(sr.Snapshot.Usage(c.Capacity).Ours),
 		Extra: map[string]string{"guard": sr.Plan.Verdict.Verdict},
 	}
 	if runErr != nil {

@@ -29,10 +29,8 @@ func (p *program) block(ctx context.Context, cmd blockCmd) (int, error) {
 	if cmd.For <= 0 || cmd.For > blockMax {
 		return exitUsage, usagef("--for %s: want a duration above zero, such as 1h, and at most %s", cmd.For, blockMax)
 	}
-	wanted := map[netip.Prefix]bool{}
 	in := policy.Input{Actions: map[string]policy.Action{ruleManual: {Block: cmd.For, Enforce: true, CountsOnly: true, Floor: 1}}}
 	for _, prefix := range prefixes {
-		wanted[prefix] = true
 		group := detect.ByPrefix
 		if prefix.IsSingleIP() || prefix.Bits() == 64 {
 			group = detect.ByAddress
@@ -41,17 +39,14 @@ func (p *program) block(ctx context.Context, cmd blockCmd) (int, error) {
 	}
 	return p.byHand(ctx, "block", cmd.Reason, func(c *cycle, s *acl.Snapshot) ([]policy.Decision, error) {
 		in.Now, in.Present, in.Settings = c.now, s.Present(), c.Policy
-		in.Settings.Max = max(in.Settings.Max, cmd.For) // a person may block for longer than a rule
-		in.Allow, in.Never, in.Crawlers = c.allow, c.never, c.crawlers
-		var ds []policy.Decision
-		for _, d := range policy.Decide(in) { // what the policy says of other entries is a run's business
-			if wanted[d.Prefix] && (d.Verb == policy.VerbBlock || d.Verb == policy.VerbRefuse || d.Verb == policy.VerbKeep || d.Verb == policy.VerbExtend) {
-				if d.Verb != policy.VerbRefuse {
-					d.Reason = "by hand: " + cmd.Reason
-				}
-				d.Offender = nil // nothing was measured
-				ds = append(ds, d)
+		in.Settings.Max = max(in.Settings.WithDefaults().Max, cmd.For) // a person may block for longer than a rule
+		in.Allow, in.Never, in.Crawlers, in.AllowPartial = c.known.Allow, c.known.Never, c.known.Crawlers, c.known.AllowPartial
+		ds := policy.DecideByHand(in)
+		for i := range ds {
+			if ds[i].Verb != policy.VerbRefuse {
+				ds[i].Reason = "by hand: " + cmd.Reason
 			}
+			ds[i].Offender = nil // nothing was measured
 		}
 		return ds, nil
 	})

@@ -64,6 +64,7 @@ func (p *program) handCycle(ctx context.Context) (*cycle, func(), error) {
 	if s.dry {
 		chainStore = nil
 	}
+	c.loadLists(ctx)
 	c.chain = ledger.NewChain(chainStore, c.id, p.actor(), source())
 	return c, done, nil
 }
@@ -77,7 +78,7 @@ func (c *cycle) serviceByHand(ctx context.Context, svc config.Service, event, re
 	}
 	snapshot, err := client.Read(ctx, c.target(svc))
 	if err != nil {
-		return sr, fmt.Errorf("reading the present entries: %w", err)
+		return sr, withAdvice(fmt.Errorf("reading the present entries: %w", err), event, acl.ByHandAdvice(err, c.target(svc), nil, c.now))
 	}
 	sr.Snapshot = snapshot
 	sr.Alerts = append(edgeAlerts(snapshot), leaseAlert(snapshot, c.now)...)
@@ -86,7 +87,7 @@ func (c *cycle) serviceByHand(ctx context.Context, svc config.Service, event, re
 		return sr, err
 	}
 	sr.Plan = acl.Diff(snapshot, ds, acl.DiffOptions{Run: c.id, Now: c.now, Capacity: c.Capacity, Max: c.Policy.Max, OnlyDecisions: true, Purge: event == "purge"})
-	acl.Guard(sr.Plan, snapshot, acl.GuardInput{Limits: c.Guard, Never: c.never, Allow: c.allow})
+	acl.Guard(sr.Plan, snapshot, acl.GuardInput{Limits: c.Guard, Never: c.known.Never, Allow: c.known.Allow})
 	if why := notSetUp(snapshot); why != "" {
 		sr.Refused, sr.Plan.Changes = why, nil
 		return sr, nil
@@ -103,6 +104,7 @@ func (c *cycle) serviceByHand(ctx context.Context, svc config.Service, event, re
 	if err == nil && len(applied.Failed) > 0 {
 		err = fmt.Errorf("%d of %d changes are not in effect after reading back", len(applied.Failed), len(sr.Plan.Changes))
 	}
+	err = withAdvice(err, event, acl.ByHandAdvice(err, c.target(svc), snapshot, c.now))
 	outcome := ledger.Success
 	if err != nil {
 		outcome = outcomeFailure
@@ -117,4 +119,12 @@ func (c *cycle) serviceByHand(ctx context.Context, svc config.Service, event, re
 		sr.LedgerError = auditErr.Error()
 	}
 	return sr, err
+}
+
+// withAdvice adds what to do by hand when Fastly cannot be reached while a person wants traffic to pass.
+func withAdvice(err error, event, advice string) error {
+	if err == nil || advice == "" || event == "block" {
+		return err
+	}
+	return fmt.Errorf("%w; %s", err, advice)
 }

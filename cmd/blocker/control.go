@@ -102,7 +102,7 @@ func (c *cycle) controlService(ctx context.Context, svc config.Service, do func(
 	}
 	snapshot, err := client.Read(ctx, c.target(svc))
 	if err != nil {
-		return "", fmt.Errorf("reading the present state: %w", err)
+		return "", withAdvice(fmt.Errorf("reading the present state: %w", err), "stop", acl.ByHandAdvice(err, c.target(svc), nil, c.now))
 	}
 	if snapshot.ControlID == "" {
 		return "", errors.New(notSetUp(snapshot))
@@ -110,5 +110,6 @@ func (c *cycle) controlService(ctx context.Context, svc config.Service, do func(
 	if c.dry {
 		return "the control dictionary " + svc.Control + " would be changed", nil
 	}
-	return do(client, snapshot, c)
+	text, err := do(client, snapshot, c)
+	return text, withAdvice(err, "stop", acl.ByHandAdvice(err, c.target(svc), snapshot, c.now))
 }

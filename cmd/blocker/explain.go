@@ -62,6 +62,7 @@ func (p *program) explain(ctx context.Context, cmd explainCmd) (int, error) {
 		return exitFailed, err
 	}
 	defer c.engine.Close()
+	c.loadLists(ctx)
 	if store, err := openLedger(s); err != nil {
 		return exitFailed, err
 	} else if store != nil {

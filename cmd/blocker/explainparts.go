@@ -14,13 +14,13 @@ import (
 // listed names the lists an address is on.
 func (c *cycle) listed(prefix netip.Prefix) []string {
 	out := []string{}
-	if e, ok := c.never.Overlaps(prefix, c.now); ok {
+	if e, ok := c.known.Never.Overlaps(prefix, c.now); ok {
 		out = append(out, fmt.Sprintf("%s: %s, %s: never blocked", e.List, e.Prefix, e.Reason))
 	}
-	if e, ok := c.allow.Overlaps(prefix, c.now); ok {
+	if e, ok := c.known.Allow.Overlaps(prefix, c.now); ok {
 		out = append(out, fmt.Sprintf("allowlist: %s, %s", e.Prefix, e.Reason))
 	}
-	if e, ok := c.crawlers.Overlaps(prefix, c.now); ok {
+	if e, ok := c.known.Crawlers.Overlaps(prefix, c.now); ok {
 		out = append(out, fmt.Sprintf("verified crawler: %s, %s", e.Prefix, e.Reason))
 	}
 	return out

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -126,5 +127,47 @@ func TestStoppedByIsATimeAndAName(t *testing.T) {
 	}
 	if got := stoppedBy("by hand"); got != "by hand" {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestABlockByHandWinsOverAnExemptionAndSetsTheEnd(t *testing.T) {
+	w := flooded(t)
+	w.want(w.run("unblock", "203.0.113.70", "--reason", "office"), exitOK)
+	w.want(w.run("block", "203.0.113.70", "--for", "1h", "--reason", "it was not the office"), exitOK)
+	if len(w.prefixes("edgewarden_exempt")) != 0 {
+		t.Errorf("still exempt: %v", w.prefixes("edgewarden_exempt"))
+	}
+	w.want(w.run("block", "203.0.113.70", "--for", "3h", "--reason", "longer"), exitOK)
+	want := fmt.Sprintf("u=%d ", w.T.Add(3*time.Hour).Unix())
+	if got := w.prefixes("edgewarden_1")["203.0.113.70/32"]; !strings.Contains(got, want) {
+		t.Errorf("%q does not say %q", got, want)
+	}
+}
+
+func TestWhenFastlyIsDownStopSaysWhatToDoByHand(t *testing.T) {
+	w := flooded(t)
+	w.url = "http://127.0.0.1:1"
+	o := w.want(w.run("stop", "--reason", "x"), exitFailed)
+	if !strings.Contains(o.stderr, "enforce_until") {
+		t.Errorf("no advice: %s", o.stderr)
+	}
+}
+
+func TestTheAllowlistOfAFileIsRead(t *testing.T) {
+	w := flooded(t)
+	list := w.file("allow.txt", attacker+" # our monitor\n")
+	path := w.file("config.yaml", rulesText+"allowlist_files:\n  - "+list+"\nservices:\n  - id: SVC1\n    acls: [edgewarden_1]\n")
+	flags := []string{"run", "--json", "--config", path, "--lake", w.lake(), "--fastly-endpoint", w.url, "--now", w.T.Format(time.RFC3339)}
+	d := w.json(w.want(w.raw(flags...), exitOK))
+	if len(d.Refusals) != 1 || d.Refusals[0].Code != "allowlisted" || len(w.prefixes("edgewarden_exempt")) != 1 {
+		t.Errorf("refusals %+v, exempt %v", d.Refusals, w.prefixes("edgewarden_exempt"))
+	}
+	// A list that cannot be read must not let anybody be blocked whom it might have spared.
+	if err := os.Remove(list); err != nil {
+		t.Fatal(err)
+	}
+	d = w.json(w.want(w.raw(flags...), exitOK))
+	if len(w.prefixes("edgewarden_1")) != 0 || len(w.prefixes("edgewarden_exempt")) != 1 || !strings.Contains(strings.Join(d.Summary.Alerts, " "), "allow.txt") {
+		t.Errorf("entries %v, alerts %v", w.prefixes("edgewarden_1"), d.Summary.Alerts)
 	}
 }

@@ -30,6 +30,7 @@ type serviceReport struct {
 	LeaseUntil  time.Time // moved to; zero when not moved
 	Refused     string    // why nothing was written at all
 	Alerts      []string
+	Notes       []string // capacity, what shadow rules would have stopped
 	Unreviewed  []string // apply: what differs from the plan that was reviewed
 	Error       string
 	LedgerError string
@@ -93,6 +94,7 @@ type summary struct {
 	Services   []serviceBrief `json:"services"`
 	Alerts     []string       `json:"alerts,omitempty"`
 	Problems   []string       `json:"problems,omitempty"`
+	Notes      []string       `json:"notes,omitempty"`
 	Unreviewed []string       `json:"unreviewed,omitempty"` // apply: what differs from the reviewed plan
 }
 
@@ -202,6 +204,7 @@ func (d *document) add(s *serviceReport) {
 		d.Guard.add(s.Service.ID, s.Plan.Verdict)
 	}
 	d.Summary.Alerts = append(d.Summary.Alerts, s.Alerts...)
+	d.Summary.Notes = append(d.Summary.Notes, s.Notes...)
 	d.Summary.Unreviewed = append(d.Summary.Unreviewed, s.Unreviewed...)
 	d.Summary.Services = append(d.Summary.Services, brief)
 }

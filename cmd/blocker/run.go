@@ -93,6 +93,7 @@ type cycle struct {
 	past    []ledger.Event
 	chain   *ledger.Chain
 
+	known    known     // lists
 	review   *planFile // apply: what was reviewed; nil for a run that asks the store
 	override string    // apply: the limit that is lifted
 }
@@ -128,6 +129,7 @@ func (p *program) cycle(ctx context.Context, s *settings, prepare func(*cycle)) 
 		store = nil // a dry run writes nothing
 	}
 	c.chain = ledger.NewChain(store, c.id, p.actor(), source())
+	c.loadLists(ctx)
 
 	rep := &report{Run: c.id, DryRun: s.dry, Now: c.now, To: c.to}
 	for _, svc := range s.Services {

@@ -12,6 +12,7 @@ import (
 	"edgewarden/internal/config"
 	"edgewarden/internal/detect"
 	"edgewarden/internal/ledger"
+	"edgewarden/internal/lists"
 	"edgewarden/internal/policy"
 )
 
@@ -45,23 +46,26 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 		return sr, err
 	}
 	sr.Found = found
+	c.verifyCrawlers(ctx, found.Offenders)
 
 	past := ledger.ForService(c.past, svc.ID)
 	decisions := policy.Decide(policy.Input{
 		Now: c.now, Offenders: found.Offenders, After: found.After, Actions: actions, Present: present,
-		Allow: c.allow, Never: c.never, Crawlers: c.crawlers,
+		Allow: c.known.Allow, Never: c.known.Never, Crawlers: c.known.Crawlers, AllowPartial: c.known.AllowPartial,
 		History: ledger.History(past, c.now, c.Policy.Forget), ShadowHistory: ledger.ShadowHistory(past, c.now, c.Policy.Forget), Settings: c.Policy,
 	})
 	plan := acl.Diff(snapshot, decisions, acl.DiffOptions{Run: c.id, Now: c.now, Capacity: c.Capacity, Max: c.Policy.Max})
 	acl.Guard(plan, snapshot, acl.GuardInput{
-		Limits: c.Guard, Health: found.Health, HasData: true, To: c.to, Actions: actions, Never: c.never, Allow: c.allow,
+		Limits: c.Guard, Health: found.Health, HasData: true, To: c.to, Actions: actions, Never: c.known.Never,
+		Allow: lists.Union(c.known.Allow, c.known.Crawlers), AllowPartial: c.known.AllowPartial,
 		Baseline: ledger.Baseline(ledger.Summaries(past), svc.ID, set.MaxWindow()), Override: c.override,
 	})
 	sr.Plan = plan
 	if c.review != nil {
 		sr.Unreviewed = c.review.keepReviewed(svc.ID, plan, c.override)
 	}
-	sr.Alerts = slices.Concat(edgeAlerts(snapshot), leakAlerts(snapshot, found, actions, c.now), c.dataAlerts(svc.ID, found.Health, sr.Window))
+	sr.Alerts = slices.Concat(edgeAlerts(snapshot), leakAlerts(snapshot, found, actions, c.now), c.dataAlerts(svc.ID, found.Health, sr.Window), c.known.warnings)
+	c.outlook(sr, past)
 	if svc.ID == "" {
 		return sr, nil
 	}

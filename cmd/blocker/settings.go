@@ -13,7 +13,6 @@ import (
 
 	"edgewarden/internal/acl"
 	"edgewarden/internal/config"
-	"edgewarden/internal/lists"
 )
 
 // settings is what file and flags say together; flags win.
@@ -25,10 +24,7 @@ type settings struct {
 	dry      bool
 	now      time.Time // --now; zero means the machine's clock
 	token    string
-	tokenErr error // why there is no token; met where one is needed
-	never    *lists.Set
-	allow    *lists.Set
-	crawlers *lists.Set
+	tokenErr error               // why there is no token; met where one is needed
 	fromFile bool                // --config was given
 	compiled map[string]compiled // by service id; filled for runs
 }
@@ -78,7 +74,6 @@ func (p *program) settings() (*settings, error) {
 		return nil, err
 	}
 	s.token, s.tokenErr = p.fastlyToken(cfg)
-	s.lists()
 	return s, nil
 }
 
@@ -206,19 +201,6 @@ func (s *settings) clock() (now, to time.Time) {
 	}
 	now = time.Now().UTC().Truncate(time.Second) // marks hold whole seconds
 	return now, now.Add(-s.settle)
-}
-
-// lists builds the sets an address is held against. They are read once a run.
-func (s *settings) lists() {
-	never := lists.NeverBlock()
-	for _, p := range s.Egress {
-		never = append(never, lists.Entry{Prefix: p, Reason: "own egress", List: "never-block"})
-	}
-	s.never = lists.New(never...)
-	if s.fromFile { // rules alone say nothing of the allowlist, and its entries at the edge stay as they are
-		s.allow = lists.New(s.Allowlist...)
-	}
-	s.crawlers = lists.New()
 }
 
 // target names what a run on a service may touch.

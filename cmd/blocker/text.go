@@ -48,6 +48,9 @@ func (s *serviceReport) text(b *strings.Builder) {
 	if err := acl.Render(b, s.Plan, acl.RenderOptions{Threshold: s.Floors}); err != nil {
 		fmt.Fprintf(b, "the plan cannot be shown: %v\n", err) // a strings.Builder does not fail
 	}
+	for _, n := range s.Notes {
+		fmt.Fprintf(b, "%s\n", plain.Text(n, 0))
+	}
 	if s.LedgerError != "" {
 		fmt.Fprintf(b, "LEDGER NOT WRITTEN: %s\n", plain.Text(s.LedgerError, 0))
 	}
