@@ -14,11 +14,13 @@ import (
 
 // cli is the command line.
 type cli struct {
-	Serve     serveCmd     `cmd:"" help:"Receive log lines over TCP and ship them to Cloud Logging, a lake, or both."`
-	Import    importCmd    `cmd:"" help:"Read existing log files into a lake."`
-	Spool     spoolCmd     `cmd:"" help:"Look into a spool, or send dead letters again."`
-	Logformat logformatCmd `cmd:"" help:"Print the Fastly log format."`
-	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Serve       serveCmd       `cmd:"" help:"Receive log lines over TCP and ship them to Cloud Logging, a lake, or both."`
+	Import      importCmd      `cmd:"" help:"Read existing log files into a lake."`
+	Spool       spoolCmd       `cmd:"" help:"Look into a spool, or send dead letters again."`
+	Logformat   logformatCmd   `cmd:"" help:"Print the Fastly log format."`
+	FastlySetup fastlySetupCmd `cmd:"" name:"fastly-setup" help:"Print log format, VCL, Terraform and API calls for a Fastly service."`
+	LintFormat  lintFormatCmd  `cmd:"" name:"lint-format" help:"Check a Fastly log format, anyone's. Exit 1 when something is wrong."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 
 type serveCmd struct {
@@ -129,6 +131,10 @@ func (c *cli) command(name string) (cmd command, code int, err error) {
 		cmd = c.Spool.Replay.run
 	case "logformat":
 		cmd = c.Logformat.run
+	case "fastly-setup":
+		cmd = c.FastlySetup.run
+	case "lint-format <file>":
+		cmd = c.LintFormat.run
 	case "version":
 		cmd = c.Version.run
 	default:

@@ -41,14 +41,14 @@ resource "fastly_service_vcl" "edge" {
 
   # Before anything that looks at the client: 100 is the default.
   snippet {
-    name     = "edgewarden recv"
+    name     = "edgewarden_recv"
     type     = "recv"
     priority = 5
     content  = file("${local.edge}/recv.vcl")
   }
 
   snippet {
-    name     = "edgewarden error"
+    name     = "edgewarden_error"
     type     = "error"
     priority = 5
     content  = replace(file("${local.edge}/error.vcl"), "support@example.com", var.contact)
