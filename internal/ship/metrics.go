@@ -14,16 +14,13 @@ import (
 type Stats struct {
 	Shipped      int64           // lines the sink stored; heartbeats are not lines
 	DeadLettered int64           // lines the sink will never accept, now in a dead-letter file
-	Dropped      int64           // lines the sink will never accept and for which there was no room (DropDeadLettersFull)
+	Dropped      int64           // lines the sink will never accept and for which the dead-letter files had no room
 	Heartbeats   int64           // heartbeats stored, dead-lettered or dropped
 	Retries      map[Class]int64 // failed writes, by class
 	Oldest       time.Time       // when the oldest line in flight was received; zero when none is
 	Failing      Class           // class of the failure that lasts; empty while writing works
 	FailingSince time.Time
 }
-
-// DropDeadLettersFull is the reason for which lines are dropped here.
-const DropDeadLettersFull = "dead_letters_full"
 
 // counters are the numbers behind Stats.
 type counters struct {
