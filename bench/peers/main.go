@@ -5,6 +5,7 @@
 //
 //	make bench-peers                        # 1.2 million lines, three times each: 10 minutes
 //	go run ./peers -lines 60000 -runs 1     # a smaller run
+//	go run ./peers -otelcol=false -profile /tmp   # and where its time goes: go tool pprof -top /tmp/ingest.pprof
 //	go run ./peers -otelcol=false           # only ingest, without and with TLS
 //
 // CPU is user + system of the process under test, from the first byte sent to the
@@ -25,7 +26,7 @@ type options struct {
 	tls, ingest, otel bool
 	ingestPath        string
 	otelPath, keep    string
-	ingestEx          string
+	ingestEx, profile string
 }
 
 func main() {
@@ -41,6 +42,7 @@ func main() {
 	flag.StringVar(&o.ingestPath, "ingest-path", "", "an ingest that is built already")
 	flag.StringVar(&o.otelPath, "otelcol-path", "", "a collector that is built already")
 	flag.StringVar(&o.keep, "dir", "", "folder for spools and programs, kept; default is a temporary one")
+	flag.StringVar(&o.profile, "profile", "", "folder for a CPU profile of one more, unmeasured run of each ingest: NAME.pprof")
 	flag.StringVar(&o.ingestEx, "ingest-flags", "", "more flags for ingest serve, separated by spaces")
 	flag.Parse()
 	if err := run(o); err != nil {

@@ -60,16 +60,16 @@ func (b *bench) ingests() (peers []peer, err error) {
 		want, tls bool
 	}{{ingestName, b.ingest, false}, {ingestTLSName, b.tls, true}} {
 		if p.want {
-			peers = append(peers, peer{p.name, version, b.lines, p.tls, b.startIngest(path)})
+			peers = append(peers, peer{p.name, version, b.lines, p.tls, b.startIngest(path), b.startIngest(path, "--profile", "127.0.0.1:0")})
 		}
 	}
 	return peers, nil
 }
 
-func (b *bench) startIngest(path string) func(string, string, cert.Pair) (*proc.Process, string, error) {
+func (b *bench) startIngest(path string, more ...string) start {
 	return func(dir, sink string, certs cert.Pair) (*proc.Process, string, error) {
 		o := proc.IngestOptions{Path: path, Spool: filepath.Join(dir, "spool"), Sink: sink,
-			Args: append([]string{"--heartbeat-every", "1h"}, strings.Fields(b.ingestEx)...)}
+			Args: append([]string{"--heartbeat-every", "1h"}, append(strings.Fields(b.ingestEx), more...)...)}
 		o.CertFile, o.KeyFile, o.SinkCA = certs.CertFile, certs.KeyFile, certs.CertFile
 		i, err := proc.StartIngest(o)
 		if err != nil {
@@ -108,10 +108,10 @@ func (b *bench) otelcol() (p peer, err error) {
 	if lines == 0 {
 		lines = b.lines
 	}
-	return peer{otelcolName, strings.TrimPrefix(version, ", "), lines, false, startOtelcol(path)}, nil
+	return peer{otelcolName, strings.TrimPrefix(version, ", "), lines, false, startOtelcol(path), nil}, nil
 }
 
-func startOtelcol(path string) func(string, string, cert.Pair) (*proc.Process, string, error) {
+func startOtelcol(path string) start {
 	return func(dir, sink string, _ cert.Pair) (*proc.Process, string, error) {
 		root, err := proc.Root()
 		if err != nil {

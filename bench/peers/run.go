@@ -25,8 +25,11 @@ type peer struct {
 	name, version string
 	lines         int64
 	tls           bool
-	start         func(dir, sink string, certs cert.Pair) (p *proc.Process, addr string, err error)
+	start         start
+	profiled      start // the same with a profiling listener; nil when there is none
 }
+
+type start func(dir, sink string, certs cert.Pair) (p *proc.Process, addr string, err error)
 
 // figures are those of one run.
 type figures struct {
@@ -62,6 +65,12 @@ func run(o options) error {
 			all = append(all, f)
 		}
 		t.add(p, all)
+		if b.profile != "" && p.profiled != nil {
+			fmt.Fprintf(os.Stderr, "%s: one more run for the profile\n", p.name)
+			if err := b.takeProfile(p); err != nil {
+				return fmt.Errorf("profile %s: %w", p.name, err)
+			}
+		}
 	}
 	return t.print(os.Stdout)
 }
