@@ -9,7 +9,7 @@ for pkg in $($GO list ./...); do
   for target in $(grep -hoE '^func Fuzz[A-Za-z0-9_]*' "$dir"/*_test.go | sed 's/^func //'); do
     found=$((found + 1))
     echo "== $pkg $target"
-    $GO test -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-5s}" "$pkg"
+    $GO test -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-5s}" -fuzzminimizetime 5x "$pkg"
   done
 done
 [ "$found" -gt 0 ] || { echo "no fuzz target found: fuzz.sh looks at the wrong place" >&2; exit 1; }
