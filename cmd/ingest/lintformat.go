@@ -21,7 +21,7 @@ type lintFormatCmd struct {
 const maxShown = 2000
 
 // maxFormat is far above what Fastly takes; more is some other file.
-const maxFormat = 1 << 20
+const maxFormat = 64 << 10
 
 func (c *lintFormatCmd) run(_ context.Context, p *program) error {
 	format, err := c.read()
@@ -53,7 +53,7 @@ func (c *lintFormatCmd) read() (string, error) {
 		return "", fmt.Errorf("reading the log format: %w", err)
 	}
 	if len(b) > maxFormat {
-		return "", usageError{errors.New(c.File + " is over 1 MiB: Fastly takes 8,000 characters, so this is no log format")}
+		return "", usageError{errors.New(c.File + " is over 64 KiB: Fastly takes 8,000 characters, so this is no log format")}
 	}
 	return string(b), nil
 }

@@ -112,7 +112,7 @@ func (l *linter) expression(p *piece) {
 			}
 		}
 	})
-	f := weigh(p.expr, false)
+	f := weigh(p.expr, branch{})
 	if len(said) > 0 { // it goes, so how long it may be does not matter
 		f.utf8, f.bounded = true, true
 	}
@@ -133,7 +133,7 @@ func (l *linter) expression(p *piece) {
 func (l *linter) parts(p *piece) {
 	p.expr.walk(func(n *node) {
 		if n.kind == concat && inQuotes(n) {
-			f := mergeAll(n.args[1:len(n.args)-1], false)
+			f := mergeAll(n.args[1:len(n.args)-1], branch{})
 			l.text(p, f, `"`+l.instead(f.source)+`"`)
 		}
 	})

@@ -2,6 +2,7 @@ package logformat_test
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -59,6 +60,10 @@ func TestLint(t *testing.T) {
 		{"an answer's header", `,"a":"%{resp.http.X-A}V"`, []string{"unescaped", "unbounded"}},
 		{"an escape without a check", `,"a":"%{json.escape(substr(req.http.X-A, 0, 100))}V"`, []string{"not-utf8"}},
 		{"an escape without a limit", `,"a":"%{if(utf8.is_valid(req.http.X-A), json.escape(req.http.X-A), "bad")}V"`, []string{"unbounded"}},
+		{"a check of another string", `,"a":"%{if(utf8.is_valid(req.url), json.escape(substr(req.http.X-A, 0, 9)), "bad")}V"`, []string{"not-utf8"}},
+		{"a cut after the check", `,"a":"%{if(utf8.is_valid(req.http.X-A), json.escape(substr(req.http.X-A, 0, 9)), "bad")}V"`, []string{"not-utf8"}},
+		{"a check the wrong way round", `,"a":"%{if(utf8.is_valid(req.method), "good", json.escape(req.method))}V"`, []string{"not-utf8"}},
+		{"bad bytes replaced", `,"a":"%{if(utf8.is_valid(req.method), json.escape(req.method), json.escape(regsuball(req.method, "[^ -~]", "?")))}V"`, nil},
 		{"the C escape", `,"a":"%{cstr_escape(substr(req.url, 0, 100))}V"`, []string{"c-escape"}},
 		{"both escapes", `,"a":"%{json.escape(cstr_escape(substr(req.url, 0, 100)))}V"`, []string{"escaped-twice"}},
 		{"an escape on the wrong side of a replacement", `,"a":"%{regsuball(json.escape(substr(req.url.path, 0, 9)), "a", "b")}V"`, []string{"not-utf8"}},
@@ -147,6 +152,21 @@ func TestAHostileFormatIsOnlyAFormat(t *testing.T) {
 	}
 }
 
+func BenchmarkLint(b *testing.B) {
+	deep := strings.Repeat(`{"a":`, 4000) + `"%h"`
+	for _, c := range []struct{ name, format string }{
+		{"ours", logformat.Format()}, {"64 KiB of faults", "{" + strings.Repeat(`"a":%b,`, 9000)}, {"64 KiB of quotes", strings.Repeat(`%{"`, 21000)}, {"deep", deep}, {"64 KiB of expressions", "{" + strings.Repeat(`"%{a(b,"c")}V"`, 4500)},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(c.format)))
+			for b.Loop() {
+				logformat.Lint(c.format)
+			}
+		})
+	}
+}
+
 // Every key that lint takes for a field must be one that ingest reads into it.
 func TestTheKeysThatLintWantsAreReadByIngest(t *testing.T) {
 	for _, field := range []struct {
@@ -183,4 +203,29 @@ func TestTheKeysThatLintWantsAreReadByIngest(t *testing.T) {
 			}
 		}
 	}
+}
+
+func FuzzLint(f *testing.F) {
+	f.Add(logformat.Format())
+	f.Add(base)
+	for _, o := range origins {
+		if b, err := os.ReadFile("testdata/formats/" + o.name + ".format"); err == nil {
+			f.Add(string(b))
+		}
+	}
+	f.Fuzz(func(t *testing.T, format string) {
+		before := 0
+		for _, x := range logformat.Lint(format) {
+			if x.Offset < before || x.Offset+len(x.Text) > len(format) || x.Text != "" && format[x.Offset:x.Offset+len(x.Text)] != x.Text {
+				t.Errorf("%s at %d after %d: %q", x.Code, x.Offset, before, x.Text)
+			}
+			lines := strings.Split(format[:x.Offset], "\n")
+			if x.Line != len(lines) || x.Column != len(lines[len(lines)-1])+1 {
+				t.Errorf("%s at byte %d is said to be %d:%d", x.Code, x.Offset, x.Line, x.Column)
+			}
+			if before = x.Offset; x.Why == "" || x.Fix == "" {
+				t.Errorf("%s without reason or fix", x.Code)
+			}
+		}
+	})
 }

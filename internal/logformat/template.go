@@ -173,7 +173,11 @@ func (w *walker) meet(p *piece, json bool) {
 	}
 }
 
+// dotted is the path of a key. What is deeper than anybody's format has none.
 func (w *walker) dotted(key string) string {
+	if len(w.path) > maxDepth {
+		return ""
+	}
 	return strings.TrimPrefix(strings.Join(append(w.path[:len(w.path):len(w.path)], key), "."), ".")
 }
 
@@ -194,7 +198,7 @@ func (w *walker) step(c byte, at int) {
 	case c == ':':
 		w.key, w.value = w.str.String(), true
 		full := w.dotted(w.key)
-		if w.seen[full] {
+		if full != "" && w.seen[full] {
 			w.duplicates = append(w.duplicates, w.from)
 		}
 		w.seen[full] = true

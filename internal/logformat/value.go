@@ -1,6 +1,9 @@
 package logformat
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // facts are what lint knows of the value of an expression.
 type facts struct {
@@ -14,9 +17,14 @@ type facts struct {
 	source  string // the variable that the least trusted author fills
 }
 
-// weigh says what a value is. checked means that the expression is only used
-// when the string is UTF-8.
-func weigh(n *node, checked bool) facts {
+// branch says what a surrounding if(utf8.is_valid(x), …, …) has found out.
+type branch struct {
+	valid   *node // is UTF-8
+	invalid bool  // something is not
+}
+
+// weigh says what a value is.
+func weigh(n *node, in branch) facts {
 	switch n.kind {
 	case literal, numeral:
 		return facts{safe: !strings.ContainsAny(n.name, "\"\\"), utf8: true, bounded: true}
@@ -25,9 +33,9 @@ func weigh(n *node, checked bool) facts {
 	case variable:
 		return weighVariable(n.name)
 	case concat:
-		return mergeAll(n.args, checked)
+		return mergeAll(n.args, in)
 	}
-	return weighCall(n, checked)
+	return weighCall(n, in)
 }
 
 func weighVariable(name string) facts {
@@ -38,24 +46,31 @@ func weighVariable(name string) facts {
 	return f
 }
 
-func mergeAll(args []*node, checked bool) facts {
+func mergeAll(args []*node, in branch) facts {
 	out := facts{safe: true, utf8: true, bounded: true}
 	for _, a := range args {
-		f := weigh(a, checked)
-		out.safe, out.utf8, out.bounded = out.safe && f.safe, out.utf8 && f.utf8, out.bounded && f.bounded
-		out.cEsc, out.twice = out.cEsc || f.cEsc, out.twice || f.twice
-		if f.author > out.author || out.source == "" {
-			out.author, out.source = f.author, f.source
-		}
+		out = merge(out, weigh(a, in))
 	}
 	return out
 }
 
-func weighCall(n *node, checked bool) facts {
+// merge is what is true of both.
+func merge(a, b facts) facts {
+	out := facts{
+		safe: a.safe && b.safe, utf8: a.utf8 && b.utf8, bounded: a.bounded && b.bounded, cEsc: a.cEsc || b.cEsc, twice: a.twice || b.twice,
+		author: a.author, source: a.source,
+	}
+	if b.author > a.author || a.source == "" {
+		out.author, out.source = b.author, b.source
+	}
+	return out
+}
+
+func weighCall(n *node, in branch) facts {
 	name := strings.ToLower(n.name)
 	switch {
 	case name == "if" && len(n.args) == 3:
-		return weighIf(n, checked)
+		return weighIf(n, in)
 	case numberFunctions.MatchString(name):
 		return facts{typ: typeNumber, safe: true, utf8: true, bounded: true}
 	case boolFunctions.MatchString(name):
@@ -63,13 +78,13 @@ func weighCall(n *node, checked bool) facts {
 	case len(n.args) == 0:
 		return facts{safe: true, utf8: true, bounded: true}
 	}
-	f := weigh(n.args[0], checked)
+	f := weigh(n.args[0], in)
 	f.typ = typeString
 	switch {
 	case name == "json.escape":
 		f.twice = f.twice || f.cEsc
 		// cstr_escape has made ASCII of it, so nothing empties it any more.
-		f.utf8 = checked || f.author == byEdge || f.cEsc || f.safe
+		f.utf8 = f.author == byEdge || f.cEsc || f.safe || in.covers(n.args[0])
 		f.safe, f.cEsc = true, false
 	case name == "cstr_escape":
 		f.cEsc = f.author != byEdge
@@ -79,15 +94,32 @@ func weighCall(n *node, checked bool) facts {
 		f.bounded = f.bounded || len(n.args) == 3
 	case (name == "regsub" || name == "regsuball") && len(n.args) == 3:
 	default: // whatever it does, its arguments may come through
-		return mergeAll(n.args, checked)
+		return mergeAll(n.args, in)
 	}
 	return f
 }
 
-func weighIf(n *node, checked bool) facts {
-	asked := n.args[0].mentions("utf8.is_valid")
-	f := mergeAll(n.args[1:], checked || asked)
-	a, b := weigh(n.args[1], true), weigh(n.args[2], true)
+// covers reports whether an argument of json.escape is known to be UTF-8: it is the very string that was asked about (a
+// piece of it may end inside a character), or, where that was found bad, one in which something was replaced.
+func (in branch) covers(arg *node) bool {
+	if in.valid != nil && same(in.valid, arg) {
+		return true
+	}
+	return in.invalid && arg.kind == call && strings.EqualFold(arg.name, "regsuball")
+}
+
+func same(a, b *node) bool {
+	return a.kind == b.kind && strings.EqualFold(a.name, b.name) && slices.EqualFunc(a.args, b.args, same)
+}
+
+// weighIf weighs both branches, each with what the condition says of it.
+func weighIf(n *node, in branch) facts {
+	yes, no := in, in
+	if c := n.args[0]; c.kind == call && strings.EqualFold(c.name, "utf8.is_valid") && len(c.args) == 1 {
+		yes.valid, no.invalid = c.args[0], true
+	}
+	a, b := weigh(n.args[1], yes), weigh(n.args[2], no)
+	f := merge(a, b)
 	if a.typ == b.typ {
 		f.typ = a.typ
 	}
