@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -63,6 +64,10 @@ sub vcl_recv {
   #FASTLY recv
 %s
   set req.backend = origin;
+  if (req.url.path == "/again" && req.restarts == 0) {
+    set req.http.First-Id = req.http.X-Edgewarden-Request-Id;
+    restart;
+  }
   if (req.url.path == "/login") { error 661 "login"; }
   error 660 "page";
 }
@@ -72,6 +77,7 @@ sub vcl_error {
   if (obj.status == 661) { set obj.status = 401; } else { set obj.status = 200; }
   set obj.http.Content-Type = "text/html";
   set obj.http.Request-Id = req.http.X-Edgewarden-Request-Id;
+  set obj.http.First-Id = req.http.First-Id;
   synthetic "shop";
   return(deliver);
 }
@@ -122,10 +128,15 @@ type edge struct {
 	said        []string
 }
 
-func newEdge(vcl string) *edge {
+// newEdge makes one; more are variables that the interpreter is to have other values for.
+func newEdge(vcl string, more ...map[string]any) *edge {
 	e := &edge{}
+	vars := maps.Clone(known)
+	for _, m := range more {
+		maps.Copy(vars, m)
+	}
 	e.interpreter = interpreter.New(icontext.WithResolver(resolver.NewStaticResolver("main", repaired.Replace(vcl))), icontext.WithActualResponse(true),
-		icontext.WithOverrideVariales(known))
+		icontext.WithOverrideVariales(vars))
 	e.interpreter.Debugger = e
 	return e
 }

@@ -92,6 +92,25 @@ func TestTheLoop(t *testing.T) {
 		}
 	}
 
+	// On-call takes one block back: that address passes, the other stays out.
+	blocker(t, in.lake, fastly.URL, "unblock", attackers[0], "--reason", "a customer after all")
+	e = newEdge(shop(t, fetch(t, fastly.URL), generated()))
+	if a, b := status(attackers[0], "GET", "/"), status(attackers[1], "GET", "/"); a != 200 || b != 403 {
+		t.Errorf("after unblock %s gets %d and %s gets %d", attackers[0], a, attackers[1], b)
+	}
+
+	// The kill switch lets everybody in, and the next run after start enforces again.
+	blocker(t, in.lake, fastly.URL, "stop", "--reason", "drill")
+	e = newEdge(shop(t, fetch(t, fastly.URL), generated()))
+	everybody(200)
+	blocker(t, in.lake, fastly.URL, "start", "--reason", "drill is over")
+	in.stored(t)
+	block(t, in.lake, fastly.URL)
+	e = newEdge(shop(t, fetch(t, fastly.URL), generated()))
+	if got := status(attackers[1], "GET", "/"); got != 403 {
+		t.Errorf("after start %s gets %d", attackers[1], got)
+	}
+
 	// The blocker dies: the lease ends, and so does every block.
 	api.PutItem(acltest.Service, acltest.Control, "enforce_until", until(time.Now().Add(-time.Second)))
 	e = newEdge(shop(t, fetch(t, fastly.URL), generated()))
@@ -113,19 +132,24 @@ rules:
 // block runs the real blocker over what is in the lake now.
 func block(t *testing.T, lake, api string, more ...string) string {
 	t.Helper()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "edgewarden.yaml")
+	return blocker(t, lake, api, "run", append(more, "--now", time.Now().UTC().Add(2*time.Second).Format(time.RFC3339))...)
+}
+
+// blocker runs one command of it.
+func blocker(t *testing.T, lake, api, command string, more ...string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "edgewarden.yaml")
 	if err := os.WriteFile(file, []byte(loopConfig), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), program(t, "blocker"), append([]string{"run", "--config", file, "--lake", lake, "--service-id", acltest.Service,
-		"--acl", "edgewarden_1,edgewarden_2", "--fastly-endpoint", api, "--now", time.Now().UTC().Add(2 * time.Second).Format(time.RFC3339)}, more...)...)
+	cmd := exec.CommandContext(t.Context(), program(t, "blocker"), append([]string{command, "--config", file, "--lake", lake, "--service-id", acltest.Service,
+		"--acl", "edgewarden_1,edgewarden_2", "--fastly-endpoint", api}, more...)...)
 	cmd.Env = append(os.Environ(), "FASTLY_API_TOKEN=loop")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("blocker: %v\n%s%s", err, out, stderr.String())
+		t.Fatalf("blocker %s: %v\n%s%s", command, err, out, stderr.String())
 	}
 	return string(out)
 }

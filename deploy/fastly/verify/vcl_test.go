@@ -120,6 +120,34 @@ func TestTheEdge(t *testing.T) {
 	}
 }
 
+// A request that starts again is the same request: it keeps its id and its verdict, and it still counts.
+func TestARestartedRequestKeepsItsId(t *testing.T) {
+	shadow := map[string][]netip.Prefix{"edgewarden_shadow": {netip.MustParsePrefix("203.0.113.20/32")}}
+	e := newEdge(shop(t, lists{shadow, until(time.Now().Add(time.Hour))}, generated()))
+	w, line := e.ask(t, "203.0.113.20", httptest.NewRequest(http.MethodGet, "http://shop.example.com/again", nil))
+	var got verdict
+	if err := json.Unmarshal([]byte(line), &got); err != nil {
+		t.Fatal(err)
+	}
+	if first := w.Header().Get("First-Id"); first == "" || got.RequestID != first {
+		t.Errorf("request id %q before the restart, %q after it", first, got.RequestID)
+	}
+	if !got.FirstHop || !got.WouldBlock {
+		t.Errorf("after a restart the line says %+v", got)
+	}
+}
+
+// Segmented caching logs one line more for each segment of a file; only the client's own request may count.
+func TestASegmentOfAFileIsNoRequestOfAClient(t *testing.T) {
+	for inner, statement := range map[bool]string{true: generated(), false: logformat.Statement(endpoint)} {
+		e := newEdge(shop(t, lists{enforceUntil: "0"}, statement), map[string]any{"segmented_caching.is_inner_req": inner})
+		_, line := e.ask(t, "203.0.113.1", httptest.NewRequest(http.MethodGet, "http://shop.example.com/film.mp4", nil))
+		if want := fmt.Sprintf(`"first_hop":%v,`, !inner); !strings.Contains(line, want) {
+			t.Errorf("inner %v: the line lacks %s: %s", inner, want, line)
+		}
+	}
+}
+
 // blockPage checks what a customer who was blocked by mistake needs: an id to name, somebody to write to, and nothing that stays in a cache.
 func blockPage(t *testing.T, w *httptest.ResponseRecorder, id string) {
 	t.Helper()
