@@ -6,8 +6,8 @@
 //   - received = shipped + dead_lettered + queued + dropped does not hold at a quiet
 //     moment: with a full queue at the end of each outage, and with an empty one at the end;
 //   - a line was dropped, or the stand-in got fewer entries than were shipped;
-//   - memory is not flat: above -max-rss, or in the last quarter of the
-//     time a quarter more than in the second;
+//   - memory is not flat: above -max-rss, or after the second outage a quarter more
+//     than after the first;
 //   - goroutines are left over at the end.
 //
 // make soak, or: go run ./soak -for 1m -outage 6s -rate 5000

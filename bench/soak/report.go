@@ -25,7 +25,7 @@ type report struct {
 	quiet            []proc.Identity
 	worst            int64 // largest difference of the identity under way
 	maxRSS           int64
-	second, fourth   int64 // median memory of these quarters
+	first, second    int64 // median memory after each outage: catching up, then as ever
 	maxQueued        int64
 	idle, goroutines int // before the first connection, and at the end
 	maxGoroutines    int
@@ -38,16 +38,23 @@ func (s *soak) report() (r report) {
 		r.last = s.quiet[len(s.quiet)-1]
 	}
 	r.entries = s.entries + s.sink.Counts().Entries
-	var quarters [4][]int64
+	var after [2][]int64
 	for _, p := range s.samples {
-		q := min(3, int(4*p.at/s.length))
-		quarters[q] = append(quarters[q], p.rss)
+		for i, at := range slices.Backward(s.outages()) {
+			if p.at > at+s.outage {
+				after[i] = append(after[i], p.rss)
+				break
+			}
+			if p.at > at {
+				break
+			}
+		}
 		r.maxRSS = max(r.maxRSS, p.rss)
 		r.maxGoroutines = max(r.maxGoroutines, p.goroutines)
 		r.maxQueued = max(r.maxQueued, p.identity.Queued)
 		r.worst = max(r.worst, p.identity.Diff(), -p.identity.Diff())
 	}
-	r.second, r.fourth = median(quarters[1]), median(quarters[3])
+	r.first, r.second = median(after[0]), median(after[1])
 	return r
 }
 
@@ -61,9 +68,9 @@ func median(v []int64) int64 {
 }
 
 func (r report) String() string {
-	return fmt.Sprintf("%d lines sent in %s, %d entries at the stand-in; memory at most %d MB, median of the second quarter %d MB, of the last %d MB; "+
+	return fmt.Sprintf("%d lines sent in %s, %d entries at the stand-in; memory at most %d MB, median after the first outage %d MB, after the second %d MB; "+
 		"goroutines %d idle, at most %d, %d at the end; queue at most %d; identity never off by more than %d under way (%d looks)\nat the end: %s",
-		r.sent, r.sending.Round(time.Second), r.entries, r.maxRSS>>20, r.second>>20, r.fourth>>20,
+		r.sent, r.sending.Round(time.Second), r.entries, r.maxRSS>>20, r.first>>20, r.second>>20,
 		r.idle, r.maxGoroutines, r.goroutines, r.maxQueued, r.worst, r.samples, r.last)
 }
 
@@ -82,6 +89,6 @@ func (r report) verdict(maxRSS int64) error {
 	bad(r.last.Received != r.sent, "%d lines were sent and %d received", r.sent, r.last.Received)
 	bad(r.entries < r.last.Shipped, "%d lines were shipped, and the stand-in got %d entries", r.last.Shipped, r.entries)
 	bad(r.maxRSS > maxRSS, "memory reached %d MB, more than %d", r.maxRSS>>20, maxRSS>>20)
-	bad(r.fourth > r.second+max(r.second/4, noise), "memory grew: %d MB in the second quarter, %d MB in the last", r.second>>20, r.fourth>>20)
+	bad(r.second > r.first+max(r.first/4, noise), "memory grew: %d MB after the first outage, %d MB after the second", r.first>>20, r.second>>20)
 	return errors.Join(errs...)
 }

@@ -102,9 +102,12 @@ func (s *soak) openSink() (err error) {
 	return err
 }
 
-// middle is the time with its two outages: at a quarter and at five eighths.
+// outages is when the sink goes away. What follows each is equally long.
+func (s *soak) outages() []time.Duration { return []time.Duration{s.length / 4, s.length * 5 / 8} }
+
+// middle is the time with its two outages.
 func (s *soak) middle(ctx context.Context) error {
-	for _, at := range []time.Duration{s.length / 4, s.length * 5 / 8} {
+	for _, at := range s.outages() {
 		if err := s.watch(ctx, at); err != nil {
 			return err
 		}

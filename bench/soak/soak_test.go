@@ -26,7 +26,7 @@ func TestAShortSoakKeepsTheIdentity(t *testing.T) {
 }
 
 func TestTheVerdictFindsWhatIsWrong(t *testing.T) {
-	good := report{sent: 10, entries: 11, last: proc.Identity{Received: 10, Shipped: 10}, maxRSS: 100 << 20, second: 80 << 20, fourth: 99 << 20}
+	good := report{sent: 10, entries: 11, last: proc.Identity{Received: 10, Shipped: 10}, maxRSS: 100 << 20, first: 80 << 20, second: 99 << 20}
 	if err := good.verdict(100 << 20); err != nil {
 		t.Errorf("a good run is refused: %v", err)
 	}
@@ -36,7 +36,7 @@ func TestTheVerdictFindsWhatIsWrong(t *testing.T) {
 		"were sent and":          func(r *report) { r.sent = 11 },
 		"stand-in got":           func(r *report) { r.entries = 9 },
 		"memory reached":         func(r *report) { r.maxRSS = 101 << 20 },
-		"memory grew":            func(r *report) { r.fourth = 101 << 20 },
+		"memory grew":            func(r *report) { r.second = 101 << 20 },
 	} {
 		bad := good
 		spoil(&bad)
