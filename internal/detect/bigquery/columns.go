@@ -131,6 +131,10 @@ func (o *Options) customColumns() map[record.Field]column {
 // columnPath is a column, or a path into a record column.
 var columnPath = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*$`)
 
+// constantText is what a constant may be: nothing that a dialect could read as
+// its own.
+var constantText = regexp.MustCompile(`^[A-Za-z0-9_.:/@+ -]{1,200}$`)
+
 // validateColumns checks the mapping of a custom table.
 func (o *Options) validateColumns() []error {
 	if o.Kind != Custom {
@@ -149,8 +153,8 @@ func (o *Options) validateColumns() []error {
 			errs = append(errs, fmt.Errorf("columns: %q is no field of a record; see the field table in the documentation", name))
 		case fixed && record.Fields[f].Type != record.String:
 			errs = append(errs, fmt.Errorf("columns: %s is no text and cannot be a constant (%q); name a column", name, path))
-		case fixed && (text == "" || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' })):
-			errs = append(errs, fmt.Errorf("columns: the constant of %s is empty or has control characters", name))
+		case fixed && !constantText.MatchString(text):
+			errs = append(errs, fmt.Errorf("columns: the constant of %s is %q; write 1 to 200 letters, digits and any of _ . : / @ + - and blank", name, text))
 		case !fixed && (len(path) > 300 || !columnPath.MatchString(path)):
 			errs = append(errs, fmt.Errorf("columns: %s: %q is no column; write a name or a dotted path such as http.status", name, path))
 		}
