@@ -68,8 +68,12 @@ func (c *cycle) dataAlerts(service string, h detect.Health, window time.Duration
 	if h.Trusted == 0 && !c.Policy.TrustForgeable && !c.Policy.TrustUnauthenticated {
 		return []string{fmt.Sprintf("none of %d rows is trusted, so nobody can be blocked: lines need a token or client certificate, and our log format", h.Rows)}
 	}
-	if age := c.to.Sub(h.Newest); !h.Newest.IsZero() && age > stale {
-		return []string{fmt.Sprintf("the newest row%s is %s old: is ingest shipping?", ofService(service), age.Round(time.Second))}
+	newest := h.TrustedNewest
+	if newest.IsZero() {
+		newest = h.Newest
+	}
+	if age := c.to.Sub(newest); age > stale {
+		return []string{fmt.Sprintf("the newest row%s that counts is %s old: is ingest shipping?", ofService(service), age.Round(time.Second))}
 	}
 	return nil
 }

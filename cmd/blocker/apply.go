@@ -57,32 +57,25 @@ func (p *program) apply(ctx context.Context, cmd applyCmd) (int, error) {
 		return exitUsage, err
 	}
 	rep, err := p.cycle(ctx, s, func(c *cycle) {
-		c.review, c.override = file, cmd.Override
+		c.review, c.override, c.overrideReason = file, cmd.Override, cmd.Reason
 		c.now, c.to = file.Now, file.To // expiries are those that were reviewed
 	})
 	if rep == nil {
 		return exitFailed, err
 	}
-	if cmd.Override != "" && !s.dry {
-		if auditErr := p.auditOverride(ctx, s, rep, cmd); auditErr != nil {
-			rep.Services[0].LedgerError = auditErr.Error()
-		}
-	}
 	return rep.exitCode(false), errors.Join(err, p.print(rep))
 }
 
-// auditOverride records who lifted which limit and why.
-func (p *program) auditOverride(ctx context.Context, s *settings, rep *report, cmd applyCmd) error {
-	store, err := openLedger(s)
-	if err != nil || store == nil {
-		return err
+// recordOverride records who lifts which limit and why, before anything is written.
+func (c *cycle) recordOverride(ctx context.Context) {
+	if c.override == "" || c.dry {
+		return
 	}
-	defer store.Close()
-	chain := ledger.NewChain(store, ledger.NewRun(time.Now()), p.actor(), source())
 	var events []ledger.Event
-	for _, sr := range rep.Services {
-		events = append(events, ledger.Event{Event: "override", Outcome: ledger.Success, Target: sr.Service.ID,
-			Detail: map[string]string{"limit": cmd.Override, "reason": cmd.Reason, "applied": rep.Run}})
+	for _, svc := range c.Services {
+		events = append(events, ledger.Event{Event: "override", Outcome: ledger.Success, Target: svc.ID, Detail: map[string]string{"limit": c.override, "reason": c.overrideReason}})
 	}
-	return chain.Add(ctx, events...)
+	if err := c.record(ctx, events...); err != nil {
+		c.warnings = append(c.warnings, fmt.Sprintf("the override is not recorded: %v", err))
+	}
 }

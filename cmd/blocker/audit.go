@@ -15,20 +15,8 @@ import (
 
 // audit writes what a run decided and did on one service, and its summary, to the ledger.
 func (c *cycle) audit(ctx context.Context, sr *serviceReport, runErr error) error {
-	failed := map[string]bool{}
-	for _, ch := range sr.Applied.Failed {
-		failed[string(ch.Op)+ch.ACL+ch.Prefix.String()] = true
-	}
 	hash := planHash(sr.Plan)
-	var events []ledger.Event
-	for _, ch := range sr.Plan.Changes {
-		e := changeEvent(sr.Service.ID, ch)
-		e.PlanHash = hash
-		if failed[string(ch.Op)+ch.ACL+ch.Prefix.String()] {
-			e.Outcome = outcomeFailure
-		}
-		events = append(events, e)
-	}
+	events := changeEvents(sr)
 	for _, d := range sr.Plan.Refusals {
 		events = append(events, ledger.Event{Event: "refuse", Outcome: "refused", Target: sr.Service.ID + "/" + d.Key, PlanHash: hash,
 			Detail: map[string]string{"rule": d.Rule, "code": d.Code, "reason": d.Reason, "prefix": d.Prefix.String()}})
@@ -43,6 +31,36 @@ func (c *cycle) audit(ctx context.Context, sr *serviceReport, runErr error) erro
 }
 
 const outcomeFailure = "failure"
+
+// changeEvents is every change of a plan with what became of it.
+func changeEvents(sr *serviceReport) []ledger.Event {
+	failed := map[string]bool{}
+	for _, ch := range sr.Applied.Failed {
+		failed[string(ch.Op)+ch.ACL+ch.Prefix.String()] = true
+	}
+	hash := planHash(sr.Plan)
+	var events []ledger.Event
+	for _, ch := range sr.Plan.Changes {
+		e := changeEvent(sr.Service.ID, ch)
+		e.PlanHash = hash
+		if failed[string(ch.Op)+ch.ACL+ch.Prefix.String()] {
+			e.Outcome = outcomeFailure
+		}
+		events = append(events, e)
+	}
+	return events
+}
+
+// recordFailure leaves a trace of a writing run that did not get as far as writing: silence would look like health.
+func (c *cycle) recordFailure(ctx context.Context, sr *serviceReport, why string) {
+	if c.dry || sr.Service.ID == "" {
+		return
+	}
+	e := ledger.Event{Event: ledger.RunEvent, Outcome: outcomeFailure, Target: sr.Service.ID, Detail: map[string]string{"error": why}}
+	if err := c.record(ctx, e); err != nil {
+		sr.LedgerError = err.Error()
+	}
+}
 
 // record adds events to the run's chain. In a rehearsal they carry its time, so that its history reads as it was played.
 func (c *cycle) record(ctx context.Context, events ...ledger.Event) error {

@@ -88,7 +88,7 @@ func (c *cycle) serviceByHand(ctx context.Context, svc config.Service, event, re
 	}
 	sr.Plan = acl.Diff(snapshot, ds, acl.DiffOptions{Run: c.id, Now: c.now, Capacity: c.Capacity, Max: c.Policy.Max, OnlyDecisions: true, Purge: event == "purge"})
 	acl.Guard(sr.Plan, snapshot, acl.GuardInput{Limits: c.Guard, Never: c.known.Never, Allow: c.known.Allow})
-	if why := notSetUp(snapshot); why != "" {
+	if why := notSetUp(snapshot); why != "" && event != "purge" { // removing what is ours needs nothing
 		sr.Refused, sr.Plan.Changes = why, nil
 		return sr, nil
 	}
@@ -110,9 +110,8 @@ func (c *cycle) serviceByHand(ctx context.Context, svc config.Service, event, re
 		outcome = outcomeFailure
 	}
 	events := []ledger.Event{{Event: event, Outcome: outcome, Target: svc.ID, PlanHash: planHash(sr.Plan), Detail: map[string]string{"reason": reason}}}
-	for _, ch := range sr.Plan.Changes {
-		e := changeEvent(svc.ID, ch)
-		e.Outcome, e.Detail["reason"] = outcome, reason
+	for _, e := range changeEvents(sr) {
+		e.Detail["reason"] = reason
 		events = append(events, e)
 	}
 	if auditErr := c.record(ctx, events...); auditErr != nil {

@@ -45,8 +45,12 @@ type exited int
 // run is the program without its process: it returns the exit code.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (code int) {
 	defer func() {
-		if e, ok := recover().(exited); ok {
-			code = int(e)
+		switch r := recover().(type) {
+		case nil:
+		case exited:
+			code = int(r)
+		default:
+			panic(r) // a bug: the process must die of it, not exit with 0
 		}
 	}()
 	var cli cli
@@ -56,7 +60,6 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		kong.DefaultEnvars("EDGEWARDEN"),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { panic(exited(code)) }),
-		kong.UsageOnError(),
 	)
 	if err != nil {
 		fmt.Fprintln(stderr, "blocker: bug in the command line's definition:", err)

@@ -63,6 +63,16 @@ func (r *report) exitCode(detailed bool) int {
 	return exitOK
 }
 
+// healthy reports whether every service was served to the end.
+func (r *report) healthy() bool {
+	for _, s := range r.Services {
+		if s.Error != "" || s.Refused != "" || (!r.DryRun && s.LeaseUntil.IsZero()) {
+			return false
+		}
+	}
+	return true
+}
+
 // document is the report as one JSON object.
 func (r *report) document() document {
 	d := document{

@@ -87,15 +87,18 @@ func (s *settings) compile() error {
 type cycle struct {
 	*program
 	*settings
-	id      string
-	now, to time.Time
-	engine  detect.Engine
-	past    []ledger.Event
-	chain   *ledger.Chain
+	id        string
+	leaseFrom time.Time // the present, from which the lease is counted
+	now, to   time.Time
+	engine    detect.Engine
+	past      []ledger.Event
+	chain     *ledger.Chain
 
-	known    known     // lists
-	review   *planFile // apply: what was reviewed; nil for a run that asks the store
-	override string    // apply: the limit that is lifted
+	known          known     // lists
+	warnings       []string  // what went wrong around the run without stopping it
+	review         *planFile // apply: what was reviewed; nil for a run that asks the store
+	override       string    // apply: the limit that is lifted
+	overrideReason string
 }
 
 // cycle opens what a run needs, runs every service and closes. The report is nil only when nothing could begin. prepare may
@@ -103,6 +106,7 @@ type cycle struct {
 func (p *program) cycle(ctx context.Context, s *settings, prepare func(*cycle)) (*report, error) {
 	c := &cycle{program: p, settings: s}
 	c.now, c.to = s.clock()
+	c.leaseFrom = c.now
 	if prepare != nil {
 		prepare(c)
 	}
@@ -115,14 +119,16 @@ func (p *program) cycle(ctx context.Context, s *settings, prepare func(*cycle)) 
 		c.engine = engine
 	}
 	store, err := openLedger(s)
-	if err != nil {
+	if usage := (usageError{}); errors.As(err, &usage) {
 		return nil, err
+	} else if err != nil {
+		store = lostLedger{err} // releases do not wait for a disk; the exit code says that nothing was recorded
 	}
 	c.id = ledger.NewRun(c.now)
 	if store != nil {
 		defer store.Close()
 		if c.past, err = store.Since(ctx, c.now.Add(-ledgerMemory)); err != nil {
-			return nil, fmt.Errorf("reading the ledger: %w", err)
+			c.warnings = append(c.warnings, fmt.Sprintf("the ledger cannot be read in full, so strikes may be forgotten: %v", err))
 		}
 	}
 	if s.dry {
@@ -132,10 +138,14 @@ func (p *program) cycle(ctx context.Context, s *settings, prepare func(*cycle)) 
 	c.loadLists(ctx)
 
 	rep := &report{Run: c.id, DryRun: s.dry, Now: c.now, To: c.to}
+	c.recordOverride(ctx)
 	for _, svc := range s.Services {
 		sr, err := c.service(ctx, svc)
 		if err != nil {
 			sr.Error = err.Error()
+			if sr.Applied == nil { // write records its own end
+				c.recordFailure(ctx, sr, sr.Error)
+			}
 			p.failed("service failed", svc.ID, err)
 		}
 		rep.Services = append(rep.Services, sr)

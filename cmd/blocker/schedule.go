@@ -55,18 +55,18 @@ func (p *program) schedule(ctx context.Context, cmd runCmd) (int, error) {
 }
 
 // scheduledRun is one run, reported on the log instead of by an exit code.
-func (p *program) scheduledRun(ctx context.Context, s *settings, cmd runCmd) int {
+func (p *program) scheduledRun(ctx context.Context, s *settings, cmd runCmd) (code int, healthy bool) {
 	rep, err := p.cycle(ctx, s, nil)
 	if rep == nil {
 		p.log.Error("run failed", "err", err)
-		return exitFailed
+		return exitFailed, false
 	}
 	if err := p.print(rep); err != nil {
 		p.log.Error("printing the report", "err", err)
 	}
-	code := rep.exitCode(cmd.DetailedExitcode)
+	code = rep.exitCode(cmd.DetailedExitcode)
 	p.log.Info("run done", "run", rep.Run, "exit_code", code, "summary", rep.line())
-	return code
+	return code, rep.healthy()
 }
 
 // parseSchedule reads a cron expression and refuses what the library accepts in silence but nobody means.

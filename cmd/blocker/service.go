@@ -41,10 +41,8 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 		Set: set, ServiceID: svc.ID, To: c.to, Now: time.Now().UTC(), Present: policy.Questions(present, actions, c.Policy, c.to),
 		TrustForgeable: c.Policy.TrustForgeable, TrustUnauthenticated: c.Policy.TrustUnauthenticated,
 	}
-	found, err := c.find(ctx, svc, query)
-	if err != nil {
-		return sr, err
-	}
+	// Releases never depend on data: when the store does not answer, what is due is still released, and the run has failed.
+	found, storeErr := c.find(ctx, svc, sr, query)
 	sr.Found = found
 	c.verifyCrawlers(ctx, found.Offenders)
 
@@ -56,7 +54,7 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 	})
 	plan := acl.Diff(snapshot, decisions, acl.DiffOptions{Run: c.id, Now: c.now, Capacity: c.Capacity, Max: c.Policy.Max})
 	acl.Guard(plan, snapshot, acl.GuardInput{
-		Limits: c.Guard, Health: found.Health, HasData: true, To: c.to, Actions: actions, Never: c.known.Never,
+		Limits: c.Guard, Health: found.Health, HasData: storeErr == nil, To: c.to, Actions: actions, Never: c.known.Never,
 		Allow: lists.Union(c.known.Allow, c.known.Crawlers), AllowPartial: c.known.AllowPartial,
 		Baseline: ledger.Baseline(ledger.Summaries(past), svc.ID, set.MaxWindow()), Override: c.override,
 	})
@@ -64,12 +62,15 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 	if c.review != nil {
 		sr.Unreviewed = c.review.keepReviewed(svc.ID, plan, c.override)
 	}
-	sr.Alerts = slices.Concat(edgeAlerts(snapshot), leakAlerts(snapshot, found, actions, c.now), c.dataAlerts(svc.ID, found.Health, sr.Window), c.known.warnings)
-	c.outlook(sr, past)
-	if svc.ID == "" {
-		return sr, nil
+	sr.Alerts = slices.Concat(sr.Alerts, edgeAlerts(snapshot), leakAlerts(snapshot, found, actions, c.now), c.warnings, c.known.warnings)
+	if storeErr == nil {
+		sr.Alerts = append(sr.Alerts, c.dataAlerts(svc.ID, found.Health, sr.Window)...)
+		c.outlook(sr, past)
 	}
-	err = c.carryOut(ctx, client, snapshot, sr)
+	if svc.ID == "" {
+		return sr, storeErr
+	}
+	err = c.carryOut(ctx, client, snapshot, sr, storeErr)
 	if sr.LeaseUntil.IsZero() {
 		sr.Alerts = append(sr.Alerts, leaseAlert(snapshot, c.now)...)
 	}
@@ -77,48 +78,50 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 }
 
 // find asks the store, or takes what a reviewed plan was made from.
-func (c *cycle) find(ctx context.Context, svc config.Service, query detect.Query) (detect.Result, error) {
+func (c *cycle) find(ctx context.Context, svc config.Service, sr *serviceReport, query detect.Query) (detect.Result, error) {
 	if c.review != nil {
 		return c.review.found(svc.ID)
 	}
 	found, err := c.engine.Detect(ctx, query)
 	if err != nil {
-		return found, fmt.Errorf("asking the log store: %w", err)
+		return detect.Result{}, fmt.Errorf("asking the log store: %w", err)
 	}
-	if len(found.Offenders) > 0 {
-		if err := c.engine.Evidence(ctx, query, found.Offenders); err != nil {
-			return found, fmt.Errorf("fetching evidence: %w", err)
-		}
+	if err := c.engine.Evidence(ctx, query, found.Offenders); err != nil {
+		sr.Alerts = append(sr.Alerts, fmt.Sprintf("the evidence could not be fetched, counts stand alone: %v", err))
 	}
 	return found, nil
 }
 
 // carryOut writes a judged plan, unless this is a dry run: the one place that decides it.
-func (c *cycle) carryOut(ctx context.Context, client *acl.Client, snapshot *acl.Snapshot, sr *serviceReport) error {
+func (c *cycle) carryOut(ctx context.Context, client *acl.Client, snapshot *acl.Snapshot, sr *serviceReport, storeErr error) error {
 	if why := notSetUp(snapshot); why != "" {
 		sr.Refused = why
 		sr.Plan.Changes = nil
-		return nil
+		c.recordFailure(ctx, sr, why)
+		return storeErr
 	}
 	if snapshot.Stopped != "" {
 		sr.Refused = "stopped by " + stoppedBy(snapshot.Stopped) + ": nothing is blocked and the lease does not move, releases pass; blocker start --reason … ends it"
 		sr.Plan.KeepReleases()
 	}
 	if c.dry {
-		return nil
+		return storeErr
 	}
-	return c.write(ctx, client, snapshot, sr)
+	return c.write(ctx, client, snapshot, sr, storeErr)
 }
 
 // write applies the plan, audits what was done and moves the lease.
-func (c *cycle) write(ctx context.Context, client *acl.Client, snapshot *acl.Snapshot, sr *serviceReport) error {
+func (c *cycle) write(ctx context.Context, client *acl.Client, snapshot *acl.Snapshot, sr *serviceReport, storeErr error) error {
 	applied, err := client.Apply(ctx, snapshot, sr.Plan)
 	sr.Applied = &applied
 	if err == nil && len(applied.Failed) > 0 {
 		err = fmt.Errorf("%d of %d changes are not in effect after reading back", len(applied.Failed), len(sr.Plan.Changes))
 	}
-	if err == nil && snapshot.Stopped == "" && clockTrusted(sr.Plan.Verdict) {
-		sr.LeaseUntil = c.now.Add(c.lease)
+	err = errors.Join(storeErr, err)
+	// A lease is earned by a run that could see, released what was due and trusts its clock; an applied plan that left releases
+	// alone has not.
+	if err == nil && snapshot.Stopped == "" && len(sr.Unreviewed) == 0 && clockTrusted(sr.Plan.Verdict) {
+		sr.LeaseUntil = c.leaseFrom.Add(c.lease)
 		if err = client.SetLease(ctx, snapshot, sr.LeaseUntil); err != nil {
 			sr.LeaseUntil = time.Time{}
 			err = fmt.Errorf("moving the lease: %w", err)

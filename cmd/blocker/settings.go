@@ -193,7 +193,7 @@ func (s *settings) loopbackEdge() bool {
 	return err == nil && addr.IsLoopback()
 }
 
-// present is the time decisions are made at, and T the time up to which rows count. --now is taken as it is: rehearsals
+// clock is the time decisions are made at, and T the time up to which rows count. --now is taken as it is: rehearsals
 // have nothing to settle.
 func (s *settings) clock() (now, to time.Time) {
 	if !s.now.IsZero() {

@@ -25,7 +25,7 @@ func (p *program) watch(addr string) (*watch, error) {
 	w := &watch{
 		runs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "edgewarden_blocker_runs_total", Help: "Runs by exit code."}, []string{"exit_code"}),
 		success: prometheus.NewGauge(prometheus.GaugeOpts{Name: "edgewarden_blocker_last_success_timestamp_seconds",
-			Help: "When a run last ended with exit code 0, 2 or 3; alert when it is older than two periods."}),
+			Help: "When a run last moved the lease of every service (or, dry, failed on none); alert when it is older than two periods."}),
 	}
 	if addr == "" {
 		return w, nil
@@ -47,10 +47,10 @@ func (p *program) watch(addr string) (*watch, error) {
 	return w, nil
 }
 
-// done counts a run.
-func (w *watch) done(code int) {
+// done counts a run. One that was refused, stopped or not set up is no success, whatever its exit code is good for.
+func (w *watch) done(code int, healthy bool) {
 	w.runs.WithLabelValues(fmt.Sprint(code)).Inc()
-	if code == exitOK || code == exitPending || code == exitRefused {
+	if healthy {
 		now := time.Now().Unix()
 		w.last.Store(now)
 		w.success.Set(float64(now))
