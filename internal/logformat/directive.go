@@ -25,7 +25,7 @@ func (l *linter) directive(p *piece) {
 		// Fastly keeps what the client sent, so it is text of the client's choosing.
 		l.raw(p, "client.ip")
 	case 'r':
-		l.raw(p, "req.method")
+		l.rawWith(p, "method, path and query in keys of their own, as ingest logformat writes them")
 	case 'f', 'U':
 		l.raw(p, "req.url.path")
 	case 'q':
@@ -53,13 +53,15 @@ func (l *linter) directive(p *piece) {
 }
 
 // raw checks a directive that prints a variable as it is.
-func (l *linter) raw(p *piece, variable string) {
+func (l *linter) raw(p *piece, variable string) { l.rawWith(p, l.instead(variable)) }
+
+func (l *linter) rawWith(p *piece, instead string) {
 	switch {
 	case !l.understood():
 	case l.inJSON(p) && !p.slot.quoted:
 		l.finding(UnsetNumber, p.from, p.end, "")
 	default:
-		l.finding(Unescaped, p.from, p.end, l.instead(variable))
+		l.finding(Unescaped, p.from, p.end, instead)
 	}
 }
 
