@@ -15,8 +15,6 @@ type piece struct {
 	slot      slot
 }
 
-func (p *piece) text(format string) string { return format[p.from:p.end] }
-
 // slot says where in the line a directive stands.
 type slot struct {
 	quoted bool
