@@ -29,7 +29,11 @@ func TestMain(m *testing.M) {
 	builtin.Json_escape_CharacterMap['\\'] = []rune(`\\`)
 	builtin.Json_escape_CharacterMap[0x1f] = []rune(`\u001f`)
 	os.Setenv("FASYLY_SERVICE_ID", "SVC1") // the interpreter's spelling
-	os.Exit(m.Run())
+	code := m.Run()
+	if programs != "" {
+		_ = os.RemoveAll(programs)
+	}
+	os.Exit(code)
 }
 
 // lists are the ACLs and the dictionary of a service, as the interpreter is given them.

@@ -25,12 +25,16 @@ import (
 
 const token = "loop-token"
 
+// programs is the folder of the programs once they are built; TestMain removes it.
+var programs string
+
 // built makes the real programs, once.
 var built = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "edgewarden-verify-")
 	if err != nil {
 		return "", err
 	}
+	programs = dir
 	out, err := exec.Command("go", "build", "-C", "../../..", "-o", dir+"/", "./cmd/ingest", "./cmd/blocker").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("building the programs: %w\n%s", err, out)
