@@ -77,7 +77,6 @@ type Config struct {
 	Guard                 acl.Limits
 	Ledger                string
 	Period, Settle, Lease time.Duration
-	Schedule              string
 	FastlyEndpoint        string
 	FastlyTokenFile       string // where the token is, never the token
 	Capacity              int

@@ -60,8 +60,7 @@ func (r *reader) config(root ast.Node, c *Config) {
 		"ledger":      r.word(&c.Ledger, "ledger"),
 		"period":      r.duration(&c.Period, "period", 10*time.Second, day),
 		"settle":      r.duration(&c.Settle, "settle", time.Second, 6*time.Hour),
-		"lease":       r.duration(&c.Lease, "lease", 5*time.Minute, 30*day),
-		"schedule":    r.word(&c.Schedule, "schedule"),
+		"lease":       r.duration(&c.Lease, "lease", 5*time.Minute, 7*day),
 		"fastly":      func(n ast.Node) { r.fastly(n, c) },
 		"capacity":    r.integer(&c.Capacity, "capacity", 1, 100_000),
 		"ingest":      func(n ast.Node) { r.pairs(n, "ingest") }, // for the other program
@@ -115,7 +114,7 @@ func (r *reader) rulesOnly(root ast.Node, rules *[]Rule) {
 
 // topKeys are the keys of the whole file that a rules file does not have.
 var topKeys = []string{"owner", "services", "lake", "bigquery", "allowlist", "allowlist_files", "allowlist_urls", "crawlers", "lists_cache", "egress", "trust", "policy", "guard", "ledger",
-	"period", "settle", "lease", "schedule", "fastly", "capacity", "ingest"}
+	"period", "settle", "lease", "fastly", "capacity", "ingest"}
 
 func (c *Config) fillNames() {
 	if c.Owner == "" {

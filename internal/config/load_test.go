@@ -85,7 +85,6 @@ ledger: p.d.audit
 period: 2m
 settle: 30s
 lease: 1d12h
-schedule: "*/2 * * * *"
 fastly: {endpoint: "http://localhost:8099", token_file: /run/token}
 capacity: 2000
 ingest:
@@ -121,7 +120,7 @@ ingest:
 		Guard: acl.Limits{MaxWidth4: 25, MaxWidth6: 56, Stale: 20 * time.Minute, Loss: 0.1, NewBlocks: 7, Collateral: 0.02, AllowReleases: 0.3,
 			ClockSkew: time.Minute, Ahead: 0.005, NoAddress: 0.1, Volume: 1},
 		Ledger: "p.d.audit", Period: 2 * time.Minute, Settle: 30 * time.Second, Lease: 36 * time.Hour,
-		Schedule: "*/2 * * * *", FastlyEndpoint: "http://localhost:8099", FastlyTokenFile: "/run/token", Capacity: 2000,
+		FastlyEndpoint: "http://localhost:8099", FastlyTokenFile: "/run/token", Capacity: 2000,
 	}
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Error(diff)

@@ -14,6 +14,5 @@
 // run. That the last records of a run, or a whole run, were cut away can only be seen against a
 // head kept elsewhere: [Heads] and [VerifyHeads]. Each run logs its head.
 //
-// A store in BigQuery is the second implementation of [Store]; it belongs into
-// bigquery.go beside file.go, with one column per JSON key of [Event].
+// [Store] is an interface so that a table can stand beside the file, with one column per JSON key of [Event].
 package ledger
