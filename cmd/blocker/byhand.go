@@ -31,6 +31,7 @@ func (p *program) byHand(ctx context.Context, event, reason string, decide func(
 		}
 		rep.Services = append(rep.Services, sr)
 	}
+	c.logHead()
 	if err := p.print(rep); err != nil {
 		return exitFailed, err
 	}

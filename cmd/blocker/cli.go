@@ -27,13 +27,14 @@ type flags struct {
 	FastlyTokenFile string        `help:"File with the Fastly API token; else FASTLY_API_TOKEN or FASTLY_API_KEY." type:"path" placeholder:"FILE" group:"Edge"`
 	Lease           time.Duration `help:"How long the edge goes on enforcing after a successful run (default 24h)." group:"Edge"`
 
-	Ledger string        `help:"File of audit events and run summaries." placeholder:"FILE"`
-	Actor  string        `help:"Who is doing this, for the ledger; else the pod or the user."`
-	Period time.Duration `help:"How often a run happens (default 5m, or taken from --schedule)."`
-	Settle time.Duration `help:"How long rows may take to reach the store (default 15s for the lake, 2m for BigQuery)."`
-	Now    string        `help:"Take this time as T, for rehearsals. Dry unless the Fastly endpoint is on loopback." placeholder:"RFC3339"`
-	DryRun bool          `help:"Write nothing outside this machine; show what would be done and why."`
-	JSON   bool          `help:"Print one JSON object instead of text." name:"json"`
+	Ledger    string        `help:"File of audit events and run summaries." placeholder:"FILE"`
+	Actor     string        `help:"Who is doing this, for the ledger; else the pod or the user."`
+	Period    time.Duration `help:"How often a run happens (default 5m, or taken from --schedule)."`
+	Settle    time.Duration `help:"How long rows may take to reach the store (default 15s for the lake, 2m for BigQuery)."`
+	Now       string        `help:"Take this time as T, for rehearsals. Dry unless the Fastly endpoint is on loopback." placeholder:"RFC3339"`
+	DryRun    bool          `help:"Write nothing outside this machine; show what would be done and why."`
+	LogFormat string        `help:"Form of the program's own log on stderr: text, or json as Cloud Logging reads it." enum:"text,json" default:"text"`
+	JSON      bool          `help:"Print one JSON object instead of text." name:"json"`
 }
 
 // cli is the command line.

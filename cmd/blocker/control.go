@@ -54,6 +54,7 @@ func (p *program) control(ctx context.Context, event, reason string, do func(*ac
 		}
 		lines = append(lines, line)
 	}
+	c.logHead()
 	if err := p.printControl(lines); err != nil {
 		return exitFailed, err
 	}

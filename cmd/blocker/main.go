@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 	_ "time/tzdata" // images without zone data still understand --schedule "CRON_TZ=…"
 
 	"github.com/alecthomas/kong"
@@ -71,7 +72,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return exitUsage
 	}
 	p := &program{flags: &cli.flags, getenv: getenv, stdout: stdout, stderr: stderr,
-		log: slog.New(slog.NewTextHandler(stderr, nil))}
+		log: newLogger(stderr, cli.LogFormat)}
 	code, err = p.dispatch(ctx, parsed.Command(), &cli)
 	var usage usageError
 	switch {
@@ -85,6 +86,34 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 	}
 	return code
+}
+
+// newLogger writes the program's own log in UTC: key=value lines, or JSON with the keys Cloud Logging's agents look for.
+// https://cloud.google.com/logging/docs/structured-logging
+func newLogger(w io.Writer, form string) *slog.Logger {
+	names := map[string]string{}
+	if form == "json" {
+		names = map[string]string{slog.MessageKey: "message", slog.LevelKey: "severity"}
+	}
+	o := &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if len(groups) > 0 {
+			return a
+		}
+		if a.Key == slog.TimeKey {
+			return slog.String(a.Key, a.Value.Time().UTC().Format(time.RFC3339Nano))
+		}
+		if form == "json" && a.Key == slog.LevelKey && a.Value.String() == "WARN" {
+			a.Value = slog.StringValue("WARNING")
+		}
+		if name, ok := names[a.Key]; ok {
+			a.Key = name
+		}
+		return a
+	}}
+	if form == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
 }
 
 const helpExamples = `Examples:

@@ -171,3 +171,22 @@ func TestTheAllowlistOfAFileIsRead(t *testing.T) {
 		t.Errorf("entries %v, alerts %v", w.prefixes("edgewarden_1"), d.Summary.Alerts)
 	}
 }
+
+// The configuration in the manifest is one that the program takes.
+func TestTheManifestsConfigurationLoads(t *testing.T) {
+	content, err := os.ReadFile("../../deploy/kubernetes/blocker.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, found := strings.Cut(string(content), "  edgewarden.yaml: |\n")
+	text, _, end := strings.Cut(text, "\n---\n")
+	if !found || !end {
+		t.Fatal("the manifest has no edgewarden.yaml")
+	}
+	w := newWorld(t)
+	path := w.file("edgewarden.yaml", strings.ReplaceAll("\n"+text, "\n    ", "\n"))
+	o := w.raw("check", "--config", path, "--fastly-endpoint", w.url, "--lake", w.lake())
+	if o.code == exitUsage || !strings.Contains(o.stdout, "ok   rules of SERVICE_ID: 1 rules compile") {
+		t.Errorf("exit %d: %s%s", o.code, o.stdout, o.stderr)
+	}
+}

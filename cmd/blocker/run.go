@@ -150,6 +150,7 @@ func (p *program) cycle(ctx context.Context, s *settings, prepare func(*cycle)) 
 		}
 		rep.Services = append(rep.Services, sr)
 	}
+	c.logHead()
 	return rep, nil
 }
 
@@ -159,6 +160,14 @@ const ledgerMemory = 31 * 24 * time.Hour
 // failed says on stderr that a service failed; the report on stdout goes on with the others.
 func (p *program) failed(msg, service string, err error) {
 	p.log.Error(msg, "service_id", service, "err", err)
+}
+
+// logHead leaves the head of the run's chain in the program's log, outside the ledger: who cuts the ledger's end away cannot
+// reach it there.
+func (c *cycle) logHead() {
+	if head := c.chain.Head(); head != "" && !c.dry {
+		c.log.Info("ledger", "run", c.id, "head", head)
+	}
 }
 
 // print shows a report as text or JSON.
