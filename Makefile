@@ -4,7 +4,7 @@ GO      ?= go
 BIN     := bin
 FUZZTIME ?= 5s
 # every module of the repository besides the product's own: checks that are too heavy for its go.mod
-TEST_MODULES := $(patsubst %/go.mod,%,$(filter-out go.mod tools/go.mod,$(shell git ls-files '*go.mod')))
+TEST_MODULES := $(patsubst ./%/go.mod,%,$(filter-out ./go.mod ./tools/go.mod,$(shell find . -name go.mod -not -path './.git/*' | sort)))
 
 .PHONY: help build demo test ci lint static vuln race fuzz bench bench-peers torture soak modules
 
@@ -23,7 +23,7 @@ test: ## all tests of the product, in a few minutes
 ci: lint static vuln race fuzz modules ## the slower checks
 
 lint: ## formatting, go vet, staticcheck, module sums
-	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these files'; exit 1; }
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "$$unformatted"; echo 'run gofmt -w on these files'; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool -modfile=tools/go.mod staticcheck ./...
 	$(GO) mod verify
@@ -53,4 +53,5 @@ soak: ## ten minutes at 20,000 lines/s with Cloud Logging gone twice; ARGS="-for
 	cd bench && $(GO) run ./soak $(ARGS)
 
 modules: ## checks that live in modules of their own (manifests, VCL, …)
+	@test -n "$(TEST_MODULES)" || { echo 'no test module found'; exit 1; }
 	@set -e; for dir in $(TEST_MODULES); do echo "== $$dir"; (cd $$dir && $(GO) test ./...); done
