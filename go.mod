@@ -3,31 +3,31 @@ module edgewarden
 go 1.26.0
 
 require (
-	cel.dev/cel-go v0.33.2
-	cloud.google.com/go/bigquery v1.86.2
-	cloud.google.com/go/compute/metadata v0.10.0
-	cloud.google.com/go/logging v1.21.1
-	cloud.google.com/go/monitoring v1.32.1
-	github.com/alecthomas/kong v1.17.0
-	github.com/duckdb/duckdb-go/v2 v2.10506.0
-	github.com/fastly/go-fastly/v8 v8.6.4
-	github.com/gaissmai/bart v0.30.0
-	github.com/goccy/go-yaml v1.17.1
-	github.com/google/go-cmp v0.7.0
-	github.com/klauspost/compress v1.20.1
-	github.com/oklog/run v1.2.0
-	github.com/parquet-go/parquet-go v0.32.0
-	github.com/pires/go-proxyproto v0.15.0
-	github.com/prometheus/client_golang v1.25.0
-	github.com/robfig/cron/v3 v3.0.1
-	github.com/rogpeppe/go-internal v1.16.0
-	go.uber.org/goleak v1.3.0
-	golang.org/x/sync v0.24.0
-	google.golang.org/api v0.304.0
-	google.golang.org/genproto/googleapis/api v0.0.0-20261012220534-4341edf3f941
-	google.golang.org/genproto/googleapis/rpc v0.0.0-20261012220534-4341edf3f941
-	google.golang.org/grpc v1.84.0
-	google.golang.org/protobuf v1.36.12
+	cel.dev/cel-go v0.33.2 // rules are written in CEL; its parser and checker
+	cloud.google.com/go/bigquery v1.86.2 // the BigQuery engine
+	cloud.google.com/go/compute/metadata v0.10.0 // which cluster this process runs in
+	cloud.google.com/go/logging v1.21.1 // Cloud Logging
+	github.com/alecthomas/kong v1.17.0 // command lines whose flags are also environment variables
+	github.com/duckdb/duckdb-go/v2 v2.10506.0 // the engine over the lake
+	github.com/fastly/go-fastly/v8 v8.6.4 // Fastly's API
+	github.com/gaissmai/bart v0.30.0 // prefix look-up by longest match and overlap
+	github.com/goccy/go-yaml v1.17.1 // YAML with the position of every token, for errors
+	github.com/google/go-cmp v0.7.0 // differences in tests
+	github.com/googleapis/gax-go/v2 v2.27.0 // switches the Cloud Logging client's own retry off
+	github.com/klauspost/compress v1.20.1 // imports of zstd files
+	github.com/parquet-go/parquet-go v0.32.0 // the lake, without cgo
+	github.com/pires/go-proxyproto v0.15.0 // PROXY protocol
+	github.com/prometheus/client_golang v1.25.0 // metrics
+	github.com/robfig/cron/v3 v3.0.1 // the schedule of a blocker that stays
+	go.uber.org/goleak v1.3.0 // goroutines left behind by tests
+	golang.org/x/oauth2 v0.37.0 // tokens that expire, in tests
+	golang.org/x/sync v0.24.0 // groups of goroutines that fail together
+	google.golang.org/api v0.304.0 // client options, errors of BigQuery
+	google.golang.org/genproto v0.0.0-20261012220534-4341edf3f941 // HttpRequest of a log entry
+	google.golang.org/genproto/googleapis/api v0.0.0-20261012220534-4341edf3f941 // the monitored resource
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20261012220534-4341edf3f941 // status of a refused entry
+	google.golang.org/grpc v1.84.0 // the connection to Cloud Logging, with our own codec
+	google.golang.org/protobuf v1.36.12 // wire encoding of log entries
 )
 
 require (
@@ -37,6 +37,7 @@ require (
 	cloud.google.com/go/auth/oauth2adapt v0.3.0 // indirect
 	cloud.google.com/go/iam v1.14.0 // indirect
 	cloud.google.com/go/longrunning v1.5.0 // indirect
+	cloud.google.com/go/monitoring v1.32.1 // indirect
 	github.com/andybalholm/brotli v1.2.0 // indirect
 	github.com/antlr4-go/antlr/v4 v4.13.1 // indirect
 	github.com/apache/arrow-go/v18 v18.5.1 // indirect
@@ -60,7 +61,6 @@ require (
 	github.com/google/s2a-go v0.1.11 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/googleapis/enterprise-certificate-proxy v0.3.23 // indirect
-	github.com/googleapis/gax-go/v2 v2.27.0 // indirect
 	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
 	github.com/klauspost/cpuid/v2 v2.3.0 // indirect
 	github.com/mitchellh/mapstructure v1.5.0 // indirect
@@ -86,12 +86,10 @@ require (
 	golang.org/x/exp v0.0.0-20260112195511-716be5621a96 // indirect
 	golang.org/x/mod v0.42.0 // indirect
 	golang.org/x/net v0.61.0 // indirect
-	golang.org/x/oauth2 v0.37.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/telemetry v0.0.0-20260924152758-ed294f943157 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.16.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 	golang.org/x/xerrors v0.0.0-20240903120638-7835f813f4da // indirect
-	google.golang.org/genproto v0.0.0-20261012220534-4341edf3f941 // indirect
 )

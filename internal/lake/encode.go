@@ -20,14 +20,14 @@ const chunkRows = 1024
 // what is dear about a small file, so it is reused by reset. Not safe for
 // concurrent use.
 type encoder struct {
-	w      *parquet.Writer
+	w      *parquet.GenericWriter[any]
 	values []parquet.Value
 	rows   int // in the current row group
 }
 
 func newEncoder() *encoder {
 	return &encoder{
-		w: parquet.NewWriter(io.Discard, schema,
+		w: parquet.NewGenericWriter[any](io.Discard, schema,
 			parquet.Compression(&zstd.Codec{Level: zstd.SpeedDefault}),
 			parquet.MaxRowsPerRowGroup(rowGroupRows),
 			parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending(record.Fields[record.Timestamp].Name))),

@@ -39,8 +39,10 @@ func beginsAuthority(b []byte) bool {
 		}
 		return false
 	}
-	if !slash() || !slash() {
-		return false
+	for range 2 {
+		if !slash() {
+			return false
+		}
 	}
 	n := len(b)
 	return n > 0 && b[n-1] == ':' || n > 2 && foldedPrefix(b[n-3:], "%3a")

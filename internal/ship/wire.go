@@ -48,10 +48,6 @@ func (w *wire) varint(v uint64) {
 
 func varintSize(v uint64) int { return (bits.Len64(v|1) + 6) / 7 }
 
-func (w *wire) tag(num protowire.Number, typ protowire.Type) {
-	w.varint(protowire.EncodeTag(num, typ))
-}
-
 // begin starts a message of which the tag is written, and returns where.
 func (w *wire) begin() int {
 	w.n += 2
