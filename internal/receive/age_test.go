@@ -44,7 +44,7 @@ func TestASenderThatHeedsTheEndLosesNothing(t *testing.T) {
 }
 
 func TestASenderThatDoesNotHeedTheEndIsCutBetweenTwoLines(t *testing.T) {
-	h := open(t, receive.Options{MaxAge: 30 * time.Millisecond})
+	h := open(t, receive.Options{MaxAge: 500 * time.Millisecond}) // as long again to find the end of a line
 	c := h.dial(t)
 	for {
 		if _, err := io.WriteString(c, strings.Repeat("x", 500)+"\n"); err != nil {

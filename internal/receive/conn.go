@@ -167,13 +167,14 @@ func (c *conn) read() (reason string, err error) {
 		if c.leaves() && !c.stays(whole) {
 			break
 		}
-		b, err = r.next()
+		b, err = r.next(c.exit.slow)
 		if len(b) > 0 {
 			if c.bytes == 0 && !c.useTLS && tlsHello(b) {
 				r.release()
 				return reasonTLSOnPlain, errors.New("the first bytes are a TLS client hello")
 			}
 			c.bytes += int64(len(b))
+			c.exit.silent = 0
 			c.tally.bytes = int64(len(b))
 			whole = b[len(b)-1] == '\n'
 			framer.Feed(b, emit)

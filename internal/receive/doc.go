@@ -35,8 +35,8 @@
 //
 // On shutdown and at its greatest age a connection is half closed, which tells
 // the sender; what it still writes is read until it closes or falls silent. One
-// of great age whose sender goes on all the same is closed after ten seconds
-// between two lines. Syslog has no acknowledgement: what such a sender has on
+// of great age whose sender goes on all the same is closed after ten seconds, at
+// the next LF. Syslog has no acknowledgement: what such a sender has on
 // its way at that moment is lost.
 //
 // # On a crash

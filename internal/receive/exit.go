@@ -8,8 +8,10 @@ import (
 	"time"
 )
 
-// How long a connection must be silent before it is closed on shutdown.
-const quiet = 250 * time.Millisecond
+// A connection must be silent for two of these before it is closed on shutdown.
+// Two, since a deadline may have passed while this process was kept from
+// running, with bytes to read: a second look finds them.
+const quiet = 125 * time.Millisecond
 
 // How long a connection that reached its age is read on when its sender does
 // not heed the half close: so long (but not longer than the age) until the next
@@ -20,8 +22,10 @@ const ageGrace = 10 * time.Second
 type exit struct {
 	aged    bool      // it reached its age
 	leaving bool      // the sender was told
-	quietAt time.Time // when it will have been silent for long enough
+	quietAt time.Time // when the present quiet interval ends
+	silent  int       // intervals without a byte; at the second it ends
 	by      time.Time // an aged one ends at the next line's end from here on
+	slow    bool      // read byte by byte, so as not to read past that end
 }
 
 // setAge arms the deadline that ends a connection for its age. The read loop
@@ -49,7 +53,10 @@ func (c *conn) ending(err error) (string, error) {
 // (then it is over) a connection that takes its leave has fallen silent.
 func (c *conn) goesOn() bool {
 	if c.exit.leaving {
-		return time.Now().Before(c.exit.quietAt)
+		if !time.Now().Before(c.exit.quietAt) {
+			c.exit.silent++
+		}
+		return c.exit.silent < 2
 	}
 	if !c.s.draining.Load() && !c.exit.aged {
 		c.exit.aged = true
@@ -84,8 +91,11 @@ func (c *conn) stays(whole bool) bool {
 	now := time.Now()
 	c.exit.quietAt = now.Add(quiet)
 	c.raw.SetReadDeadline(c.exit.quietAt)
-	if over := now.Sub(c.exit.by); c.exit.aged && (over > c.grace() || over > 0 && whole) {
-		return false
+	if over := now.Sub(c.exit.by); c.exit.aged && over > 0 {
+		if whole || over > c.grace() {
+			return false
+		}
+		c.exit.slow = true
 	}
 	return !c.s.forced.Load()
 }

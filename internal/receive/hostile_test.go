@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"runtime"
 	"strings"
@@ -174,6 +175,42 @@ func TestHeldSocketsMakeRoomForASenderWithLines(t *testing.T) {
 	h.wait(t, 7)
 	if h.rejected("evicted") != 5 || h.rejected("too_many_connections") != 0 {
 		t.Errorf("evicted %v, refused %v", h.rejected("evicted"), h.rejected("too_many_connections"))
+	}
+}
+
+// What no client sends: records of every type, length and version, and no sense.
+func TestRandomTLSRecordsEndTheirOwnConnectionOnly(t *testing.T) {
+	ca := newAuthority(t)
+	h := open(t, receive.Options{Listeners: tlsListener(), TLS: ca.server(t), HandshakeTimeout: 200 * time.Millisecond, MaxConnsPerSource: 1000})
+	good := tls.Client(h.dial(t), ca.client())
+	send(t, good, "before\n")
+	h.wait(t, 1)
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range 200 {
+		record := []byte{byte(20 + random.IntN(5)), 3, byte(random.IntN(5)), byte(random.IntN(256)), byte(random.IntN(256))}
+		for range random.IntN(2000) {
+			record = append(record, byte(random.IntN(256)))
+		}
+		if i%2 == 0 { // a sound handshake first
+			c := h.dial(t)
+			tc := tls.Client(c, ca.client())
+			if err := tc.Handshake(); err != nil {
+				t.Fatal(err)
+			}
+			c.Write(record)
+			c.CloseWrite()
+			continue
+		}
+		c := h.dial(t)
+		c.Write(record)
+	}
+	eventually(t, "the end of all but the honest connection", func() bool { return h.connections() == 1 })
+	send(t, good, "after\n")
+	if l := h.wait(t, 2); texts(l) != "before|after" || h.rejected("panic") != 0 {
+		t.Errorf("lines %q, %v panics", texts(l), h.rejected("panic"))
+	}
+	if n := strings.Count(h.log.String(), "connection refused"); n > 5 {
+		t.Errorf("%d lines in the log, want one for a reason:\n%s", n, h.log)
 	}
 }
 

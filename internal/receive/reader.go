@@ -27,6 +27,7 @@ type reader struct {
 	raw  syscall.RawConn // nil for layered connections
 	buf  *[]byte         // pooled buffer in use, or own buffer
 	own  bool
+	slow bool                  // of the present read
 	fill func(fd uintptr) bool // one for the life of the connection: no allocation per read
 	n    int
 	err  error
@@ -45,10 +46,14 @@ func newReader(c net.Conn) *reader {
 	return r
 }
 
-// next returns the next bytes of the stream; they are valid until release.
-func (r *reader) next() ([]byte, error) {
-	if r.own {
+// next returns the next bytes of the stream, or the next one if slow is set;
+// they are valid until release.
+func (r *reader) next(slow bool) ([]byte, error) {
+	if r.slow = slow; r.own {
 		b := *r.buf
+		if slow {
+			b = b[:1]
+		}
 		n, err := r.net.Read(b)
 		if n == firstBuffer && len(b) == firstBuffer {
 			bigger := make([]byte, tlsBuffer)
@@ -73,8 +78,12 @@ func (r *reader) next() ([]byte, error) {
 // is readable and call again.
 func (r *reader) readNow(fd uintptr) bool {
 	r.buf = buffers.Get().(*[]byte)
+	b := *r.buf
+	if r.slow {
+		b = b[:1]
+	}
 	for {
-		r.n, r.err = syscall.Read(int(fd), *r.buf)
+		r.n, r.err = syscall.Read(int(fd), b)
 		if r.err != syscall.EINTR {
 			break
 		}
