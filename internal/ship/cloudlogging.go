@@ -16,6 +16,7 @@ import (
 	"google.golang.org/api/option"
 	"google.golang.org/genproto/googleapis/api/monitoredres"
 	"google.golang.org/grpc"
+	grpcbackoff "google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
@@ -158,6 +159,12 @@ const (
 	pingTimeout = 20 * time.Second
 )
 
+// The shipper backs off by itself. gRPC's own backoff on top of it, up to two
+// minutes, would keep a backlog waiting long after the API is back.
+var reconnect = grpcbackoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second}
+
+const connectTimeout = 5 * time.Second
+
 // NewCloudLogging returns the sink. It does not connect: an endpoint that does
 // not answer shows at the first Write. ctx is used for the credentials.
 func NewCloudLogging(ctx context.Context, o CloudLoggingOptions) (*CloudLogging, error) {
@@ -171,6 +178,7 @@ func NewCloudLogging(ctx context.Context, o CloudLoggingOptions) (*CloudLogging,
 	codec := newCodec()
 	opts = append(opts, option.WithGRPCConnectionPool(connections),
 		option.WithGRPCDialOption(grpc.WithDefaultCallOptions(grpc.ForceCodecV2(codec))),
+		option.WithGRPCDialOption(grpc.WithConnectParams(grpc.ConnectParams{Backoff: reconnect, MinConnectTimeout: connectTimeout})),
 		option.WithGRPCDialOption(grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingTimeout})))
 	client, err := logging.NewClient(ctx, opts...)
 	if err != nil {
