@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"edgewarden/internal/ledger"
@@ -15,12 +17,15 @@ import (
 type audit struct {
 	store ledger.Store
 	chain *ledger.Chain
+	log   *slog.Logger
 	notes
+
+	failing atomic.Bool // the last event could not be written
 }
 
-func openAudit(file string, now time.Time) (*audit, error) {
+func openAudit(file string, now time.Time, log *slog.Logger) (*audit, error) {
 	if file == "" {
-		return newAudit(nil, nil), nil
+		return newAudit(nil, nil, log), nil
 	}
 	store, err := ledger.OpenFile(file)
 	if err != nil {
@@ -30,11 +35,11 @@ func openAudit(file string, now time.Time) (*audit, error) {
 	if err != nil {
 		host = "unknown"
 	}
-	return newAudit(store, ledger.NewChain(store, ledger.NewRun(now), "ingest", host)), nil
+	return newAudit(store, ledger.NewChain(store, ledger.NewRun(now), "ingest", host), log), nil
 }
 
-func newAudit(store ledger.Store, chain *ledger.Chain) *audit {
-	a := &audit{store: store, chain: chain}
+func newAudit(store ledger.Store, chain *ledger.Chain, log *slog.Logger) *audit {
+	a := &audit{store: store, chain: chain, log: log}
 	a.notes.write = a.write
 	return a
 }
@@ -47,7 +52,14 @@ func (a *audit) add(event, target string, detail map[string]string) {
 
 func (a *audit) write(event, target, outcome string, detail map[string]string) {
 	if a.chain != nil {
-		a.chain.Add(context.Background(), ledger.Event{Event: event, Target: target, Outcome: outcome, Detail: detail}) //nolint:errcheck // see above
+		err := a.chain.Add(context.Background(), ledger.Event{Event: event, Target: target, Outcome: outcome, Detail: detail})
+		if failing := err != nil; failing != a.failing.Swap(failing) { // once when it starts, once when it ends
+			if failing {
+				a.log.Error("the ledger cannot be written; events are lost until it can", "event", event, "err", err)
+			} else {
+				a.log.Info("the ledger is written again")
+			}
+		}
 	}
 }
 

@@ -35,6 +35,9 @@ func (c *importCmd) run(ctx context.Context, p *program) error {
 		}
 		fmt.Fprintf(p.stdout, "%s: %d lines, %d requests, %d not understood, %d hours, %d values masked\n",
 			file, im.lines, im.requests, im.lines-im.requests, im.stored.Hours, im.masked)
+		if im.lines > 0 && im.requests == 0 {
+			fmt.Fprintf(p.stderr, "ingest: %s: no line is understood as a request: is it an access log? The lines are stored as text, with why in problem\n", file)
+		}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"runtime/debug"
 
 	"edgewarden/internal/logformat"
@@ -63,6 +64,9 @@ type logformatCmd struct {
 }
 
 func (c *logformatCmd) run(_ context.Context, p *program) error {
+	if c.VCL != "" && !endpointName.MatchString(c.VCL) {
+		return usagef("--vcl %q: want the name of a logging endpoint: letters, digits, spaces and ._-", c.VCL)
+	}
 	if c.VCL != "" {
 		_, err := io.WriteString(p.stdout, logformat.Statement(c.VCL))
 		return err
@@ -70,6 +74,9 @@ func (c *logformatCmd) run(_ context.Context, p *program) error {
 	_, err := fmt.Fprintln(p.stdout, logformat.Format())
 	return err
 }
+
+// endpointName is what a logging endpoint may be called without meaning something else in VCL.
+var endpointName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._-]{0,98}$`)
 
 type versionCmd struct{}
 

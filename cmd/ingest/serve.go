@@ -110,7 +110,7 @@ func (h *house) open(ctx context.Context, p *program) error {
 		return err
 	}
 	h.onClose(func() error { h.receiver.StopAccepting(); return nil })
-	if h.audit, err = openAudit(c.Ledger, h.started); err != nil {
+	if h.audit, err = openAudit(c.Ledger, h.started, h.log); err != nil {
 		return err
 	}
 	h.onClose(h.audit.close)
@@ -160,8 +160,14 @@ func (c *serveCmd) openSpool(log *slog.Logger, synced prometheus.Observer) (*spo
 	return s, nil
 }
 
+// leastSpool is the smallest spool that can take a read of lines at all.
+const leastSpool = 1 << 20
+
 // check finds flags that do not fit together.
 func (c *serveCmd) check() error {
+	if c.SpoolMaxBytes < leastSpool {
+		return usagef("--spool-max-bytes %d: want at least %d, or every line would be dropped", c.SpoolMaxBytes, leastSpool)
+	}
 	if err := c.cloudFlags.check(); err != nil {
 		return err
 	}

@@ -45,6 +45,9 @@ func (c *spoolVerify) run(_ context.Context, p *program) error {
 	if err != nil {
 		return fmt.Errorf("verifying spool: %w", err)
 	}
+	if r.Segments == 0 && len(r.Problems) == 0 {
+		return fmt.Errorf("%s holds no spool: no segment is in it", c.Spool)
+	}
 	fmt.Fprintf(p.stdout, "%d segments, %d records, %d bytes, %d problems\n", r.Segments, r.Records, r.Bytes, len(r.Problems))
 	for _, s := range r.Problems {
 		fmt.Fprintln(p.stdout, s)
