@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/pires/go-proxyproto"
@@ -148,7 +149,7 @@ func handshakeReason(err error) string {
 	switch {
 	case errors.As(err, &header):
 		return reasonPlainOnTLS
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET): // a port scan; certificates have nothing to do with it
 		return reasonProbe
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return reasonHandshakeTimeout

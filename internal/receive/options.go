@@ -163,7 +163,7 @@ func (o *Options) validateListener(l Listener) []error {
 	}
 	if !loopback(host) && !o.AllowUnauthenticated {
 		problems = append(problems, fmt.Errorf("listen on %s: anyone who reaches this address could write log lines and have addresses blocked; "+
-			"configure a token or a client CA, listen on a loopback address, or allow unauthenticated senders explicitly", l.Addr))
+			"configure a token or a client CA, listen on a loopback address, or allow unauthenticated senders explicitly (--allow-unauthenticated)", l.Addr))
 	}
 	return problems
 }
