@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -91,6 +92,21 @@ func (c *cycle) outlook(sr *serviceReport, past []ledger.Event) {
 	sr.Notes = append(sr.Notes, forecast.String())
 	for _, effect := range sr.Snapshot.ShadowEffects(sr.Found.After, c.to) {
 		sr.Notes = append(sr.Notes, effect.String())
+	}
+}
+
+// compareLogs holds Fastly's own count of log lines against the store. Only over the lake, where another look costs nothing, and
+// only in the present, of which Fastly knows; over BigQuery `blocker check` does it.
+func (c *cycle) compareLogs(ctx context.Context, client *acl.Client, sr *serviceReport) {
+	if client == nil || c.Lake == "" || !c.settings.now.IsZero() || c.engine == nil {
+		return
+	}
+	alert, err := reconcile(ctx, client, c.engine, sr.Service, time.Now().UTC())
+	if err != nil {
+		alert = fmt.Sprintf("lines received could not be compared with what Fastly sent: %v", err)
+	}
+	if alert != "" {
+		sr.Alerts = append(sr.Alerts, alert)
 	}
 }
 

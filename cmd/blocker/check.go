@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"edgewarden/internal/acl"
 	"edgewarden/internal/config"
 	"edgewarden/internal/detect"
 	"edgewarden/internal/ledger"
@@ -134,8 +135,25 @@ func (p *program) checkEdge(ctx context.Context, s *settings, svc config.Service
 	if snapshot.Shadow.ID == "" {
 		found = append(found, finding{What: "edge of " + svc.ID, OK: true, Text: "no shadow ACL " + svc.Shadow + ": rules in shadow mode are shown only"})
 	}
+	found = append(found, p.checkLoss(ctx, s, svc, client)...)
 	return append(found, finding{What: "edge of " + svc.ID, OK: true, Text: fmt.Sprintf("version %d has every ACL and the control dictionary; %d entries of ours; this machine's clock is %s off Fastly's",
 		snapshot.Version, len(snapshot.Present()), snapshot.Skew.Abs().Round(time.Second))})
+}
+
+// checkLoss compares what Fastly says it sent with what is stored.
+func (p *program) checkLoss(ctx context.Context, s *settings, svc config.Service, client *acl.Client) []finding {
+	engine, err := p.openEngine(ctx, s)
+	if err != nil {
+		return nil // checkStore has said so
+	}
+	defer engine.Close()
+	f := finding{What: "loss" + ofService(svc.ID), OK: true, Text: "what Fastly says it sent in the last complete hour is stored"}
+	if alert, err := reconcile(ctx, client, engine, svc, time.Now().UTC()); err != nil {
+		f.OK, f.Text = false, err.Error()
+	} else if alert != "" {
+		f.OK, f.Text = false, alert
+	}
+	return []finding{f}
 }
 
 // otherServices lists services of the token that are not configured.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"edgewarden/internal/acl"
 	"edgewarden/internal/acl/acltest"
 )
 
@@ -188,5 +189,28 @@ func TestTheManifestsConfigurationLoads(t *testing.T) {
 	o := w.raw("check", "--config", path, "--fastly-endpoint", w.url, "--lake", w.lake())
 	if o.code == exitUsage || !strings.Contains(o.stdout, "ok   rules of SERVICE_ID: 1 rules compile") {
 		t.Errorf("exit %d: %s%s", o.code, o.stdout, o.stderr)
+	}
+}
+
+// Lines that Fastly sent and nobody stored show nowhere but against Fastly's own count.
+func TestLinesThatNeverArrivedAreAnAlert(t *testing.T) {
+	w := newWorld(t)
+	w.T = time.Now().UTC().Truncate(time.Second)
+	w.everyday()
+	w.store()
+	_, to := acl.LogWindow(time.Now())
+	flags := []string{"--lake", w.lake(), "--rules", filepath.Join(w.dir, "rules.yaml"), "--service-id", "SVC1", "--acl", "edgewarden_1", "--fastly-endpoint", w.url}
+	o := w.want(w.raw(append([]string{"run"}, flags...)...), exitOK)
+	if strings.Contains(o.stdout, "did not arrive") || strings.Contains(o.stdout, "none arrived") {
+		t.Errorf("nothing was sent and nothing is missing: %s", o.stdout)
+	}
+	w.edge.AddLogged("SVC1", to.Add(-10*time.Minute), 50_000)
+	o = w.want(w.raw(append([]string{"run"}, flags...)...), exitOK)
+	if !strings.Contains(o.stdout, "Fastly says it sent 50000 log lines") {
+		t.Errorf("no alert: %s", o.stdout)
+	}
+	o = w.want(w.raw(append([]string{"check"}, flags...)...), exitFailed)
+	if !strings.Contains(o.stdout, "FAIL loss of service SVC1") {
+		t.Errorf("no finding: %s", o.stdout)
 	}
 }

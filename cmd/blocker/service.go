@@ -66,6 +66,7 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 	if storeErr == nil {
 		sr.Alerts = append(sr.Alerts, c.dataAlerts(svc.ID, found.Health, sr.Window)...)
 		c.outlook(sr, past)
+		c.compareLogs(ctx, client, sr)
 	}
 	if svc.ID == "" {
 		return sr, storeErr
