@@ -39,12 +39,12 @@ func (p *program) schedule(ctx context.Context, cmd runCmd) (int, error) {
 		} else {
 			p.log.Error("the configuration cannot be read; the last good one is used", "err", err)
 		}
-		watch.done(p.scheduledRun(ctx, good, cmd))
+		rep, code := p.scheduledRun(ctx, good, cmd)
+		watch.done(code, rep.healthy())
+		p.log.Info("run done", "run", rep.Run, "exit_code", code, "summary", rep.line())
 	}
-	// Skip outside recover: the other way round a panic would block the job for good (robfig/cron#366).
-	chain := cron.NewChain(cron.SkipIfStillRunning(cron.DiscardLogger), cron.Recover(panicLogger{p}))
 	runner := cron.New(cron.WithLocation(time.UTC))
-	wrapped := chain.Then(cron.FuncJob(job))
+	wrapped := chainOf(p).Then(cron.FuncJob(job))
 	runner.Schedule(plan, wrapped)
 	runner.Start()
 	p.log.Info("scheduled", "schedule", cmd.Schedule, "period", p.flags.Period.String(), "next", plan.Next(time.Now().UTC()).Format(time.RFC3339))
@@ -54,19 +54,23 @@ func (p *program) schedule(ctx context.Context, cmd runCmd) (int, error) {
 	return exitOK, nil
 }
 
+// chainOf wraps every run: skip outside recover, since the other way round a panic would block the job for good
+// (https://github.com/robfig/cron/issues/366).
+func chainOf(p *program) cron.Chain {
+	return cron.NewChain(cron.SkipIfStillRunning(cron.DiscardLogger), cron.Recover(panicLogger{p}))
+}
+
 // scheduledRun is one run, reported on the log instead of by an exit code.
-func (p *program) scheduledRun(ctx context.Context, s *settings, cmd runCmd) (code int, healthy bool) {
+func (p *program) scheduledRun(ctx context.Context, s *settings, cmd runCmd) (*report, int) {
 	rep, err := p.cycle(ctx, s, nil)
 	if rep == nil {
-		p.log.Error("run failed", "err", err)
-		return exitFailed, false
+		p.log.Error("the run could not begin", "err", err)
+		return &report{Services: []*serviceReport{{Error: err.Error()}}}, exitFailed
 	}
 	if err := p.print(rep); err != nil {
 		p.log.Error("printing the report", "err", err)
 	}
-	code = rep.exitCode(cmd.DetailedExitcode)
-	p.log.Info("run done", "run", rep.Run, "exit_code", code, "summary", rep.line())
-	return code, rep.healthy()
+	return rep, rep.exitCode(cmd.DetailedExitcode)
 }
 
 // parseSchedule reads a cron expression and refuses what the library accepts in silence but nobody means.
