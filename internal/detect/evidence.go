@@ -26,6 +26,20 @@ const (
 // evidenceKeep is how many values of each kind are kept.
 var evidenceKeep = [aboutKinds]int{aboutPath: 5, aboutAgent: 3, aboutStatus: 5, aboutCountry: 1, aboutASN: 1, aboutSample: 5}
 
+// EvidenceRequests bounds the work on paths, agents and samples: those of an
+// offender's newest minutes are looked at, as many as it takes to hold so many
+// requests. Without a bound a flood with a path of its own in each request takes
+// memory for all of them.
+const EvidenceRequests = 10_000
+
+// EvidenceKept is how many requests of one offender DuckDB may hold in memory to
+// read them twice; those of a busier one are read from the source twice. An
+// engine asks for no more offenders at once than have so many requests together.
+const EvidenceKept = 200_000
+
+// inFull are the kinds that are counted over all requests; they have few values.
+var inFull = fmt.Sprintf("about IN (%d, %d, %d)", aboutStatus, aboutCountry, aboutASN)
+
 // evidenceCut is how many characters of a text from the log are kept.
 const evidenceCut = 256
 
@@ -61,15 +75,19 @@ func (s *Set) EvidenceSQL(d Dialect, src Source, q Query, offenders []Offender) 
 	more := []record.Field{record.Path, record.Method, record.UserAgent, record.ClientCountry, record.ClientASN}
 	sc := newScan(d, src, q, more...)
 	steps := sc.steps(sc.carried(more...)...)
+	of := map[int64]bool{}
+	for _, k := range keys {
+		of[k.rule] = true
+	}
 	rules, kinds := "rules r", "kinds"
 	if d == BigQuery {
-		rules = "UNNEST([\n    " + sc.rulesList(func(id, grp string) string {
+		rules = "UNNEST([\n    " + sc.rulesList(of, func(id, grp string) string {
 			return fmt.Sprintf("STRUCT(%s AS id, %s AS grp)", id, grp)
 		}) + "\n  ]) r"
 		kinds = "UNNEST([0, 1, 2, 3, 4, 5]) about"
 	} else {
 		steps = append(steps,
-			cte{name: "rules(id, grp)", body: "VALUES\n    " + sc.rulesList(func(id, grp string) string {
+			cte{name: "rules(id, grp)", body: "VALUES\n    " + sc.rulesList(of, func(id, grp string) string {
 				return "(" + id + ", " + grp + ")"
 			})},
 			cte{name: "kinds(about)", body: "VALUES (0), (1), (2), (3), (4), (5)"})
@@ -78,8 +96,18 @@ func (s *Set) EvidenceSQL(d Dialect, src Source, q Query, offenders []Offender) 
 	steps = append(steps,
 		cte{name: "hits", body: fmt.Sprintf("SELECT s.*, r.id AS rule, %s AS k\nFROM src s CROSS JOIN %s\n"+
 			"WHERE (s.mask >> r.id) & 1 = 1 AND NOT s.f_blocked AND %s <> ''", key, rules, key)},
-		cte{name: "wanted", body: fmt.Sprintf("SELECT h.*\nFROM hits h JOIN %s w\n  ON %s", sc.keyTable("wanted", keys), sc.sameKey("w", "h"))},
-		cte{name: "told", body: "SELECT rule, trust, k, about,\n  " + sc.evidenceValue() + " AS v\nFROM wanted CROSS JOIN " + kinds},
+	)
+	var most int64
+	for _, o := range offenders[:min(len(offenders), MaxEvidence)] {
+		most = max(most, o.Measures.Requests)
+	}
+	steps = sc.evidenceWanted(steps, keys, most)
+	detail := ""
+	if most > EvidenceRequests {
+		detail = fmt.Sprintf("\nWHERE %s OR newer < %d", inFull, EvidenceRequests)
+	}
+	steps = append(steps,
+		cte{name: "told", body: "SELECT rule, trust, k, about,\n  " + sc.evidenceValue() + " AS v\nFROM recent CROSS JOIN " + kinds + detail},
 		cte{name: "counted", body: "SELECT rule, trust, k, about, v, COUNT(*) AS n\nFROM told\n" +
 			fmt.Sprintf("WHERE NOT (about IN (%d, %d) AND v IN ('', '0'))\nGROUP BY rule, trust, k, about, v", aboutCountry, aboutASN)},
 		cte{name: "placed", body: fmt.Sprintf("SELECT *, ROW_NUMBER() OVER (PARTITION BY rule, trust, k, about\n"+
@@ -92,6 +120,34 @@ func (s *Set) EvidenceSQL(d Dialect, src Source, q Query, offenders []Offender) 
 	}
 	last += " ELSE 0 END\nORDER BY rule, trust, k, about, place"
 	return Statement{SQL: with(steps, last), Params: sc.params}, nil
+}
+
+// evidenceWanted adds the steps from hits to recent: the offenders' requests,
+// and when one of them has more than are looked at in detail, how many of its key
+// lie in newer minutes than each. BigQuery reads each step once, so it ranks the
+// rows. DuckDB reads them twice: from memory, or, when they are too many to
+// hold, from the source.
+func (s *scan) evidenceWanted(steps []cte, keys []keyRef, most int64) []cte {
+	from := fmt.Sprintf("\nFROM hits h JOIN %s w\n  ON %s", s.keyTable("wanted", keys), s.sameKey("w", "h"))
+	switch {
+	case most <= EvidenceRequests:
+		return append(steps, cte{name: "recent", body: "SELECT h.*" + from})
+	case s.kind == BigQuery:
+		return append(steps, cte{name: "recent", body: "SELECT h.*, RANK() OVER (PARTITION BY h.rule, h.trust, h.k ORDER BY h.minute) - 1 AS newer" + from})
+	}
+	hint := keep
+	if most > EvidenceKept {
+		hint = compute
+		for i := range steps {
+			steps[i].hint = compute
+		}
+	}
+	return append(steps, []cte{
+		{name: "wanted", hint: hint, body: "SELECT h.*" + from},
+		{name: "minutes", body: "SELECT rule, trust, k, minute, SUM(n) OVER (PARTITION BY rule, trust, k ORDER BY minute) - n AS newer\n" +
+			"FROM (SELECT rule, trust, k, minute, COUNT(*) AS n FROM wanted GROUP BY ALL)"},
+		{name: "recent", hint: compute, body: "SELECT *\nFROM wanted JOIN minutes USING (rule, trust, k, minute)"},
+	}...)
 }
 
 func evidenceKeys(s *Set, offenders []Offender) ([]keyRef, error) {

@@ -44,6 +44,7 @@ func statements() []statement {
 	full := detect.Query{Set: every, ServiceID: "SVC1", To: detecttest.T, Now: detecttest.T.Add(2 * time.Minute), TrustForgeable: true,
 		Present: []detect.Present{{Key: "203.0.113.9", Rule: "flood", From: detecttest.T.Add(-5 * time.Minute)}}}
 	offenders := []detect.Offender{{Key: "203.0.113.9", Rule: "flood"}, {Key: "203.0.113.0/24", Rule: "prefix", Trust: detect.Trust{Unauthenticated: true}}}
+	busy := []detect.Offender{{Key: "203.0.113.9", Rule: "login-bruteforce", Measures: detect.Measures{Requests: detect.EvidenceKept + 1}}}
 	where := func(d detect.Dialect) detect.Source {
 		s := source(d)
 		s.Where = "_TABLE_SUFFIX = '20261122'"
@@ -55,6 +56,7 @@ func statements() []statement {
 		{"evidence", func(d detect.Dialect) (detect.Statement, error) {
 			return every.EvidenceSQL(d, source(d), full, offenders)
 		}},
+		{"evidence-busy", func(d detect.Dialect) (detect.Statement, error) { return one.EvidenceSQL(d, source(d), plain, busy) }},
 	}
 }
 

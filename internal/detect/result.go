@@ -63,7 +63,9 @@ type Count struct {
 }
 
 // Evidence is what a person wants to see before a block. Its texts come from
-// the log, are hostile, and are cut to 256 characters.
+// the log, are hostile, and are cut to 256 characters. Paths, Agents and Sample
+// are those of the newest minutes that hold 10,000 of the key's requests, or of
+// all of them; the rest is of all.
 type Evidence struct {
 	Country  string   // most frequent
 	ASN      int64    // most frequent; 0 unknown

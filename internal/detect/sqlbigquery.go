@@ -32,7 +32,7 @@ func (s *scan) chain(steps []cte) ([]cte, string) {
 }
 
 func (s *scan) chainHits(present bool) cte {
-	rules := s.rulesList(func(id, grp string) string {
+	rules := s.rulesList(nil, func(id, grp string) string {
 		return fmt.Sprintf("STRUCT(%s AS id, %s AS bit, %s AS grp)", id, id, grp)
 	}) + ",\n    STRUCT(-1 AS id, 0 AS bit, 0 AS grp)" // a shift by -1 is an error even where its result is not used
 	refused := " AND NOT f_blocked"

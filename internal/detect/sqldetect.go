@@ -91,10 +91,13 @@ func (s *scan) list(given map[string]string) string {
 }
 
 // rulesList is the constant table of rules: id, which is also its bit in the
-// mask, and grp.
-func (s *scan) rulesList(row func(id, grp string) string) string {
+// mask, and grp. Without only it has every rule.
+func (s *scan) rulesList(only map[int64]bool, row func(id, grp string) string) string {
 	var rows []string
 	for i, c := range s.q.Set.rules {
+		if only != nil && !only[int64(i)] {
+			continue
+		}
 		rows = append(rows, row(fmt.Sprint(i), fmt.Sprint(groupIndex(c.Group))))
 	}
 	return strings.Join(rows, ",\n    ")

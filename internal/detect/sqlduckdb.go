@@ -10,6 +10,9 @@ import (
 // keep makes DuckDB compute a step once and hold its rows in memory.
 const keep = "MATERIALIZED "
 
+// compute makes DuckDB compute a step wherever it is read, and hold nothing.
+const compute = "NOT MATERIALIZED "
+
 // countFirst is DuckDB's shape: count every key, keep the keys that can still
 // be offenders by what is known then (requests, share, score), and measure the
 // rest for those alone. Rows are counted by key and mask before they are
@@ -17,7 +20,7 @@ const keep = "MATERIALIZED "
 func (s *scan) countFirst(steps []cte) ([]cte, string) {
 	steps[2].hint = keep
 	steps = append(steps,
-		cte{name: "rules(id, grp)", body: "VALUES\n    " + s.rulesList(func(id, grp string) string { return "(" + id + ", " + grp + ")" })},
+		cte{name: "rules(id, grp)", body: "VALUES\n    " + s.rulesList(nil, func(id, grp string) string { return "(" + id + ", " + grp + ")" })},
 		cte{name: "by_mask", body: s.perGroup(func(grp int, key, bits string) string {
 			return fmt.Sprintf("SELECT %d AS grp, trust, %s AS k, mask & %s AS bits, COUNT(*) AS n\nFROM src\n"+
 				"WHERE mask & %s <> 0 AND NOT f_blocked AND %s <> ''\nGROUP BY ALL", grp, key, bits, bits, key)
@@ -44,29 +47,45 @@ func (s *scan) countFirst(steps []cte) ([]cte, string) {
 	return steps, strings.Join(selects, "\nUNION ALL\n") + "\nORDER BY rule, trust, requests DESC, k"
 }
 
-// candidates measures the keys that can be offenders. Each measure of
-// different values has a grouping of its own: one grouping by all of them
-// would have about as many groups as there are requests.
+// candidates measures the keys that can be offenders.
+//
+// A row of a key is looked at once, with the bits of the key's rules it counts
+// for, and never once a rule: one address can send most of the requests and
+// break every rule, with a path of its own in each request. So nothing here
+// holds a row of its own for a request and a rule, nor a text for a request;
+// wanted is computed anew where it is read, from src, which is in memory.
 func (s *scan) candidates() []cte {
 	known := func(m measure) bool { return m == mRequests || m == mShare || m == mScore }
+	// Different values by their MD5, of 16 bytes however long the text; a fast
+	// hash would let a client choose paths that count as one.
+	different := func(field, more string) string {
+		return "FROM (SELECT kid, md5_number(" + field + ") AS v, BIT_OR(bits) AS bits FROM wanted" + more + " GROUP BY ALL) x JOIN candidates c USING (kid)\n" +
+			"WHERE (x.bits >> c.rule) & 1 = 1 GROUP BY c.id"
+	}
 	return []cte{
-		{name: "candidates", hint: keep, body: "SELECT ROW_NUMBER() OVER () AS id, r.grp AS grp, c.*\n" +
+		{name: "possible", hint: keep, body: "SELECT r.grp AS grp, c.*\n" +
 			"FROM (SELECT rule, trust, k, requests, share, score, population FROM per_key JOIN scored USING (rule, trust, requests)) c\n" +
 			"  JOIN rules r ON r.id = c.rule\nWHERE " +
 			s.perRule("rule", whenColumn, func(c compiled) cond { return weaken(c.norm, known) })},
-		{name: "wanted", hint: keep, body: s.perGroup(func(grp int, key, _ string) string {
-			return fmt.Sprintf("SELECT c.id AS id, c.grp AS grp, us, minute, f_path, f_client_key, f_ja4, f_status\n"+
-				"FROM src s JOIN candidates c ON c.k = %s AND c.trust = s.trust\n"+
-				"WHERE c.grp = %d AND (s.mask >> c.rule) & 1 = 1 AND NOT f_blocked", key, grp)
+		{name: "keys", hint: keep, body: "SELECT ROW_NUMBER() OVER () AS kid, grp, trust, k, BIT_OR(" + s.bigint("1") + " << rule) AS bits\nFROM possible GROUP BY grp, trust, k"},
+		{name: "candidates", hint: keep, body: "SELECT ROW_NUMBER() OVER () AS id, q.kid, p.*\nFROM possible p JOIN keys q USING (grp, trust, k)"},
+		{name: "wanted", hint: compute, body: s.perGroup(func(grp int, key, _ string) string {
+			return fmt.Sprintf("SELECT q.kid AS kid, q.grp AS grp, s.mask & q.bits AS bits, us, minute, f_path, f_client_key, f_ja4, f_status\n"+
+				"FROM src s JOIN keys q ON q.k = %s AND q.trust = s.trust\n"+
+				"WHERE q.grp = %d AND s.mask & q.bits <> 0 AND NOT f_blocked", key, grp)
 		})},
-		{name: "by_minute", body: "SELECT id, COUNT(*) AS n, " + countIf(okStatus) + " AS ok, " + countIf(failedStatus) + " AS errors, MIN(us) AS first_us, MAX(us) AS last_us\n" +
-			"FROM wanted GROUP BY id, minute"},
+		{name: "by_minute", body: "SELECT kid, bits, minute, COUNT(*) AS n, " + countIf(okStatus) + " AS ok, " + countIf(failedStatus) + " AS errors, MIN(us) AS first_us, MAX(us) AS last_us\n" +
+			"FROM wanted GROUP BY kid, bits, minute"},
+		{name: "minutes", body: "SELECT c.id AS id, SUM(n) AS n, SUM(ok) AS ok, SUM(errors) AS errors, MIN(first_us) AS first_us, MAX(last_us) AS last_us\n" +
+			"FROM by_minute x JOIN candidates c USING (kid)\nWHERE (x.bits >> c.rule) & 1 = 1 GROUP BY c.id, minute"},
 		{name: "totals", body: "SELECT id, MAX(n) AS peak, SUM(ok) AS ok, SUM(errors) AS errors, MIN(first_us) AS first_us, MAX(last_us) AS last_us\n" +
-			"FROM by_minute GROUP BY id"},
-		{name: "paths", body: "SELECT id, COUNT(*) AS distinct_paths\nFROM (SELECT DISTINCT id, f_path FROM wanted) GROUP BY id"},
-		{name: "fingerprints", body: "SELECT id, COUNT(*) AS ja4s\nFROM (SELECT DISTINCT id, f_ja4 FROM wanted WHERE f_ja4 <> '') GROUP BY id"},
-		{name: "clients", body: "SELECT id, COUNT(*) AS addresses, " + countIf("ok") + " AS ok_addresses\n" +
-			"FROM (SELECT id, f_client_key, BOOL_OR(" + okStatus + ") AS ok FROM wanted WHERE grp <> 0 AND f_client_key <> '' GROUP BY ALL) GROUP BY id"},
+			"FROM minutes GROUP BY id"},
+		{name: "paths", body: "SELECT c.id AS id, COUNT(*) AS distinct_paths\n" + different("f_path", "")},
+		{name: "fingerprints", body: "SELECT c.id AS id, COUNT(*) AS ja4s\n" + different("f_ja4", " WHERE f_ja4 <> ''")},
+		{name: "clients", body: "SELECT c.id AS id, COUNT(*) AS addresses, " + countIf("(x.ok >> c.rule) & 1 = 1") + " AS ok_addresses\n" +
+			"FROM (SELECT kid, f_client_key, BIT_OR(bits) AS bits, BIT_OR(CASE WHEN " + okStatus + " THEN bits ELSE 0 END) AS ok\n" +
+			"  FROM wanted WHERE grp <> 0 AND f_client_key <> '' GROUP BY kid, f_client_key) x JOIN candidates c USING (kid)\n" +
+			"WHERE (x.bits >> c.rule) & 1 = 1 GROUP BY c.id"},
 		{name: "measured", body: "SELECT c.*, t.* EXCLUDE (id), p.distinct_paths, COALESCE(f.ja4s, 0) AS ja4s,\n" +
 			"  CASE WHEN grp = 0 THEN 1 ELSE COALESCE(a.addresses, 0) END AS addresses,\n" +
 			"  CASE WHEN grp = 0 THEN CASE WHEN t.ok > 0 THEN 1 ELSE 0 END ELSE COALESCE(a.ok_addresses, 0) END AS ok_addresses\n" +

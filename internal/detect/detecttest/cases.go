@@ -1,6 +1,7 @@
 package detecttest
 
 import (
+	"strings"
 	"time"
 
 	"edgewarden/internal/detect"
@@ -55,6 +56,8 @@ func Cases() []Case {
 			detect.Rule{Name: "long", Window: time.Hour, When: "peak_per_minute >= 1"},
 		))},
 		{"texts that mean something to SQL mean nothing in a rule", quotes(), query(quoteRules())},
+		{"keys and texts out of hostile lines are counted and shown as they are", lines(), query(MustCompile(
+			detect.Rule{Name: "flood"}, detect.Rule{Name: "fingers", Group: detect.ByJA4, Where: `ja4 != ""`}), present)},
 		{"the middle of an even and of an odd population", populations(), query(MustCompile(
 			detect.Rule{Name: "even", Where: `path == "/even"`, When: "score > -100.0"},
 			detect.Rule{Name: "odd", Where: `path == "/odd"`, When: "score > -100.0"},
@@ -65,6 +68,7 @@ func Cases() []Case {
 			q.Present = []detect.Present{{Key: "203.0.113.1", Rule: "flood", From: T.Add(-5 * time.Minute)}}
 		})},
 		{"strangers neither hide stale trusted data nor break the address column", junk(), query(MustCompile(detect.Rule{Name: "flood", When: "requests >= 2"}))},
+		{"more requests of one key than are looked at in detail", busy(), query(MustCompile(detect.Rule{Name: "flood", When: "requests > 100"}))},
 		{"sixty-three rules fill the mask", Traffic(3, 200), query(manyRules())},
 	}
 }
@@ -112,13 +116,25 @@ func position(i int) string {
 }
 
 // hostile are texts that a dialect could read as its own.
-var hostile = []string{`it's`, `a\b`, `a\'b`, `100%`, `a_b`, `"q"`, "`t`", "a\nb", "☃é", `@v0`, `$v0`, "aXb", "--", "/*", `{"k":1}`, "É", "é"}
+var hostile = []string{`it's`, `a\b`, `a\'b`, `100%`, `a_b`, `"q"`, "`t`", "a\nb", "☃é", `@v0`, `$v0`, "aXb", "--", "/*", `{"k":1}`, "É", "é", "\U0001f512", "\u2028", "\x1b[31m"}
 
 func quotes() []record.Record {
 	var recs []record.Record
 	for i, h := range hostile {
 		recs = append(recs, Request(T.Add(-time.Duration(i+1)*time.Second), "203.0.113.7", "/"+h+"/x", 200, func(r *record.Record) {
 			r.UserAgent, r.Position = h, position(i)
+		}))
+	}
+	return recs
+}
+
+// lines are requests whose every text is hostile, the key included: whoever may
+// send lines chooses their fingerprints.
+func lines() []record.Record {
+	var recs []record.Record
+	for i, h := range append(hostile[:len(hostile):len(hostile)], "a\x00b") {
+		recs = append(recs, Request(T.Add(-time.Duration(i+1)*time.Second), "203.0.113.7", "/"+strings.Repeat(h, 300), 200, func(r *record.Record) {
+			r.UserAgent, r.JA4, r.Method, r.ClientCountry, r.Position = h, h, h, h, position(i)
 		}))
 	}
 	return recs
@@ -200,6 +216,22 @@ func refused() []record.Record {
 		r.SetBool(record.Blocked, true)
 		r.Sender = record.SenderNone
 	}))
+}
+
+// busy are requests of one key over three minutes: the oldest of them lie beyond
+// the newest 10,000, which begin within the second.
+func busy() []record.Record {
+	var recs []record.Record
+	for i := range 10_600 {
+		ago := time.Duration(i)*16*time.Millisecond + 7*time.Microsecond // 3750 a minute
+		recs = append(recs, Request(T.Add(-ago), "203.0.113.1", "/"+strings.Repeat("x", i/1000), 200, func(r *record.Record) {
+			r.UserAgent, r.ClientCountry = "agent "+string(rune('a'+i/1000)), "NL"
+		}))
+	}
+	for i := range 200 { // before all of those
+		recs = append(recs, Request(T.Add(-10*time.Minute-time.Duration(i)*time.Microsecond), "203.0.113.1", "/old", 404))
+	}
+	return recs
 }
 
 func manyRules() *detect.Set {

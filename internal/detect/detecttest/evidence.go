@@ -16,17 +16,30 @@ func ReferenceEvidence(q detect.Query, o detect.Offender, recs []record.Record) 
 	i := slices.IndexFunc(q.Set.Rules(), func(r detect.Rule) bool { return r.Name == o.Rule })
 	paths, agents, statuses, countries, asns := map[string]int64{}, map[string]int64{}, map[string]int64{}, map[string]int64{}, map[string]int64{}
 	var samples []string
-	for _, r := range matching(q, q.Set.Rules()[i], rowsOf(q, recs))[o.Trust][o.Key] {
-		if r.refused {
-			continue
+	minutes := map[int64]int{}
+	list := slices.DeleteFunc(matching(q, q.Set.Rules()[i], rowsOf(q, recs))[o.Trust][o.Key], func(r row) bool { return r.refused })
+	for _, r := range list {
+		minutes[minute(q, r)]++
+	}
+	newer := func(r row) (n int) {
+		for m, count := range minutes {
+			if m < minute(q, r) {
+				n += count
+			}
 		}
-		paths[cut(r.Path)]++
-		agents[cut(r.UserAgent)]++
+		return n
+	}
+	for _, r := range list {
 		statuses[fmt.Sprint(status(r.Record))]++
 		countries[r.ClientCountry]++
 		if r.Has(record.ClientASN) {
 			asns[fmt.Sprint(r.ClientASN)]++
 		}
+		if newer(r) >= 10_000 {
+			continue
+		}
+		paths[cut(r.Path)]++
+		agents[cut(r.UserAgent)]++
 		samples = append(samples, fmt.Sprintf("%s %s %s %d", r.Timestamp.UTC().Format("2006-01-02T15:04:05.000000Z"), cut(r.Method), cut(r.Path), status(r.Record)))
 	}
 	delete(countries, "")

@@ -174,7 +174,7 @@ func measure(q detect.Query, list []row) (m detect.Measures) {
 			okAddresses[r.ClientKey] = true
 		}
 		ja4s[r.JA4] = true
-		minutes[(q.To.UnixMicro()-1-r.Timestamp.UnixMicro())/60_000_000]++
+		minutes[minute(q, r)]++
 		if m.FirstSeen.IsZero() || r.Timestamp.Before(m.FirstSeen) {
 			m.FirstSeen = r.Timestamp
 		}
@@ -190,6 +190,11 @@ func measure(q detect.Query, list []row) (m detect.Measures) {
 	delete(ja4s, "")
 	m.DistinctPaths, m.Addresses, m.OKAddresses, m.JA4s = int64(len(paths)), int64(len(addresses)), int64(len(okAddresses)), int64(len(ja4s))
 	return m
+}
+
+// minute counts back from T.
+func minute(q detect.Query, r row) int64 {
+	return (q.To.UnixMicro() - 1 - r.Timestamp.UnixMicro()) / 60_000_000
 }
 
 // median is the middle of the sorted values, or the mean of the two middle ones.

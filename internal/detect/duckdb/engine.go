@@ -140,17 +140,52 @@ func (e *Engine) Evidence(ctx context.Context, q detect.Query, offenders []detec
 		return errors.New("querying lake: there are no rules")
 	}
 	return e.overFiles(ctx, q.From(), q.To, func(l listing) error {
-		st, err := q.Set.EvidenceSQL(detect.DuckDB, l.source(), q, offenders)
-		if err != nil {
-			return err
-		}
 		var rows []detect.EvidenceRow
-		if len(l.files) > 0 {
-			if rows, err = query(ctx, e.db, st, (*detect.EvidenceRow).Dest); err != nil {
+		for _, part := range parts(offenders[:min(len(offenders), detect.MaxEvidence)]) {
+			st, err := q.Set.EvidenceSQL(detect.DuckDB, l.source(), q, part)
+			if err != nil {
 				return err
 			}
+			if len(l.files) == 0 {
+				continue
+			}
+			more, err := query(ctx, e.db, st, (*detect.EvidenceRow).Dest)
+			if err != nil {
+				return err
+			}
+			rows = append(rows, more...)
 		}
 		detect.AttachEvidence(q, offenders, rows)
 		return nil
 	})
+}
+
+// parts sorts offenders into the parts that one statement each asks for. A
+// request takes memory for its text, and an attacker who breaks every rule has
+// his once a rule, so no part has more than detect.EvidenceKept of them to hold;
+// one alone may. Of an offender with more than that only the newest are held, and
+// the lake is read twice, so these go apart.
+func parts(offenders []detect.Offender) [][]detect.Offender {
+	const most = 2 * detect.EvidenceKept // of which only paths, agents and samples are held
+	var held, newest [][]detect.Offender
+	var heldSum, newestSum int64
+	for _, o := range offenders {
+		if n := o.Measures.Requests; n <= detect.EvidenceKept {
+			held, heldSum = put(held, heldSum, detect.EvidenceKept, o, n)
+		} else { // and the rest of a minute
+			newest, newestSum = put(newest, newestSum, most, o, detect.EvidenceRequests+o.Measures.PeakPerMinute)
+		}
+	}
+	return append(held, newest...)
+}
+
+// put adds an offender of n requests to the last part, which has sum, or begins
+// another when that would be more than most.
+func put(parts [][]detect.Offender, sum, most int64, o detect.Offender, n int64) ([][]detect.Offender, int64) {
+	if len(parts) == 0 || sum+n > most {
+		return append(parts, []detect.Offender{o}), n
+	}
+	last := len(parts) - 1
+	parts[last] = append(parts[last], o)
+	return parts, sum + n
 }

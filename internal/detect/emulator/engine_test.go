@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"edgewarden/internal/detect"
+	"edgewarden/internal/detect/bigquery"
 	"edgewarden/internal/detect/detecttest"
 	"edgewarden/internal/parse"
 	"edgewarden/internal/record"
@@ -22,15 +23,16 @@ func TestBigQueryAnswersLikeTheReference(t *testing.T) {
 		t.Run(string(k.kind), func(t *testing.T) {
 			t.Parallel()
 			e := start(t)
-			met := map[string]bool{}
-			for _, c := range cases(t) {
+			met, ran, list := map[string]bool{}, 0, cases(t, k)
+			for _, c := range list {
 				t.Run(c.Name, func(t *testing.T) {
+					ran++
 					c := k.tell(t, c, met)
 					detecttest.Check(t, e.open(t, k, c.Records), c)
 				})
 			}
 			for _, r := range detecttest.Rules().Rules() {
-				if !met[r.Name] {
+				if !met[r.Name] && ran == len(list) { // not with -run
 					t.Errorf("no case has an offender of rule %s", r.Name)
 				}
 			}
@@ -39,11 +41,15 @@ func TestBigQueryAnswersLikeTheReference(t *testing.T) {
 }
 
 // cases are those both engines pass, cut to size, and real traffic among the
-// generated.
-func cases(t *testing.T) []detecttest.Case {
+// generated. The case that is about many requests is whole for one kind: it takes
+// the emulator a quarter of a minute.
+func cases(t *testing.T, k kind) []detecttest.Case {
 	t.Helper()
 	list := detecttest.Cases()
 	for i := range list {
+		if list[i].Name == "more requests of one key than are looked at in detail" && k.kind == bigquery.Custom {
+			continue
+		}
 		list[i].Records = list[i].Records[:min(len(list[i].Records), most)]
 	}
 	mixed := append(logLines(t), detecttest.Traffic(2, 120)...)

@@ -136,8 +136,8 @@ scored AS (
     (ln_requests - med) / CASE WHEN scale > 1e-1 THEN scale ELSE 1e-1 END AS score
   FROM scaled
 ),
-candidates AS MATERIALIZED (
-  SELECT ROW_NUMBER() OVER () AS id, r.grp AS grp, c.*
+possible AS MATERIALIZED (
+  SELECT r.grp AS grp, c.*
   FROM (SELECT rule, trust, k, requests, share, score, population FROM per_key JOIN scored USING (rule, trust, requests)) c
     JOIN rules r ON r.id = c.rule
   WHERE CASE rule
@@ -155,42 +155,59 @@ candidates AS MATERIALIZED (
     WHEN 11 THEN (TRUE AND share > 1.2e-01)
     ELSE FALSE END
 ),
-wanted AS MATERIALIZED (
-  SELECT c.id AS id, c.grp AS grp, us, minute, f_path, f_client_key, f_ja4, f_status
-  FROM src s JOIN candidates c ON c.k = f_client_key AND c.trust = s.trust
-  WHERE c.grp = 0 AND (s.mask >> c.rule) & 1 = 1 AND NOT f_blocked
+keys AS MATERIALIZED (
+  SELECT ROW_NUMBER() OVER () AS kid, grp, trust, k, BIT_OR(CAST(1 AS BIGINT) << rule) AS bits
+  FROM possible GROUP BY grp, trust, k
+),
+candidates AS MATERIALIZED (
+  SELECT ROW_NUMBER() OVER () AS id, q.kid, p.*
+  FROM possible p JOIN keys q USING (grp, trust, k)
+),
+wanted AS NOT MATERIALIZED (
+  SELECT q.kid AS kid, q.grp AS grp, s.mask & q.bits AS bits, us, minute, f_path, f_client_key, f_ja4, f_status
+  FROM src s JOIN keys q ON q.k = f_client_key AND q.trust = s.trust
+  WHERE q.grp = 0 AND s.mask & q.bits <> 0 AND NOT f_blocked
   UNION ALL
-  SELECT c.id AS id, c.grp AS grp, us, minute, f_path, f_client_key, f_ja4, f_status
-  FROM src s JOIN candidates c ON c.k = f_client_prefix AND c.trust = s.trust
-  WHERE c.grp = 1 AND (s.mask >> c.rule) & 1 = 1 AND NOT f_blocked
+  SELECT q.kid AS kid, q.grp AS grp, s.mask & q.bits AS bits, us, minute, f_path, f_client_key, f_ja4, f_status
+  FROM src s JOIN keys q ON q.k = f_client_prefix AND q.trust = s.trust
+  WHERE q.grp = 1 AND s.mask & q.bits <> 0 AND NOT f_blocked
   UNION ALL
-  SELECT c.id AS id, c.grp AS grp, us, minute, f_path, f_client_key, f_ja4, f_status
-  FROM src s JOIN candidates c ON c.k = CASE WHEN f_client_asn > 0 THEN CAST(f_client_asn AS VARCHAR) ELSE '' END AND c.trust = s.trust
-  WHERE c.grp = 2 AND (s.mask >> c.rule) & 1 = 1 AND NOT f_blocked
+  SELECT q.kid AS kid, q.grp AS grp, s.mask & q.bits AS bits, us, minute, f_path, f_client_key, f_ja4, f_status
+  FROM src s JOIN keys q ON q.k = CASE WHEN f_client_asn > 0 THEN CAST(f_client_asn AS VARCHAR) ELSE '' END AND q.trust = s.trust
+  WHERE q.grp = 2 AND s.mask & q.bits <> 0 AND NOT f_blocked
   UNION ALL
-  SELECT c.id AS id, c.grp AS grp, us, minute, f_path, f_client_key, f_ja4, f_status
-  FROM src s JOIN candidates c ON c.k = f_ja4 AND c.trust = s.trust
-  WHERE c.grp = 3 AND (s.mask >> c.rule) & 1 = 1 AND NOT f_blocked
+  SELECT q.kid AS kid, q.grp AS grp, s.mask & q.bits AS bits, us, minute, f_path, f_client_key, f_ja4, f_status
+  FROM src s JOIN keys q ON q.k = f_ja4 AND q.trust = s.trust
+  WHERE q.grp = 3 AND s.mask & q.bits <> 0 AND NOT f_blocked
 ),
 by_minute AS (
-  SELECT id, COUNT(*) AS n, COUNT(CASE WHEN f_status >= 1 AND f_status < 400 THEN 1 END) AS ok, COUNT(CASE WHEN f_status >= 400 THEN 1 END) AS errors, MIN(us) AS first_us, MAX(us) AS last_us
-  FROM wanted GROUP BY id, minute
+  SELECT kid, bits, minute, COUNT(*) AS n, COUNT(CASE WHEN f_status >= 1 AND f_status < 400 THEN 1 END) AS ok, COUNT(CASE WHEN f_status >= 400 THEN 1 END) AS errors, MIN(us) AS first_us, MAX(us) AS last_us
+  FROM wanted GROUP BY kid, bits, minute
+),
+minutes AS (
+  SELECT c.id AS id, SUM(n) AS n, SUM(ok) AS ok, SUM(errors) AS errors, MIN(first_us) AS first_us, MAX(last_us) AS last_us
+  FROM by_minute x JOIN candidates c USING (kid)
+  WHERE (x.bits >> c.rule) & 1 = 1 GROUP BY c.id, minute
 ),
 totals AS (
   SELECT id, MAX(n) AS peak, SUM(ok) AS ok, SUM(errors) AS errors, MIN(first_us) AS first_us, MAX(last_us) AS last_us
-  FROM by_minute GROUP BY id
+  FROM minutes GROUP BY id
 ),
 paths AS (
-  SELECT id, COUNT(*) AS distinct_paths
-  FROM (SELECT DISTINCT id, f_path FROM wanted) GROUP BY id
+  SELECT c.id AS id, COUNT(*) AS distinct_paths
+  FROM (SELECT kid, md5_number(f_path) AS v, BIT_OR(bits) AS bits FROM wanted GROUP BY ALL) x JOIN candidates c USING (kid)
+  WHERE (x.bits >> c.rule) & 1 = 1 GROUP BY c.id
 ),
 fingerprints AS (
-  SELECT id, COUNT(*) AS ja4s
-  FROM (SELECT DISTINCT id, f_ja4 FROM wanted WHERE f_ja4 <> '') GROUP BY id
+  SELECT c.id AS id, COUNT(*) AS ja4s
+  FROM (SELECT kid, md5_number(f_ja4) AS v, BIT_OR(bits) AS bits FROM wanted WHERE f_ja4 <> '' GROUP BY ALL) x JOIN candidates c USING (kid)
+  WHERE (x.bits >> c.rule) & 1 = 1 GROUP BY c.id
 ),
 clients AS (
-  SELECT id, COUNT(*) AS addresses, COUNT(CASE WHEN ok THEN 1 END) AS ok_addresses
-  FROM (SELECT id, f_client_key, BOOL_OR(f_status >= 1 AND f_status < 400) AS ok FROM wanted WHERE grp <> 0 AND f_client_key <> '' GROUP BY ALL) GROUP BY id
+  SELECT c.id AS id, COUNT(*) AS addresses, COUNT(CASE WHEN (x.ok >> c.rule) & 1 = 1 THEN 1 END) AS ok_addresses
+  FROM (SELECT kid, f_client_key, BIT_OR(bits) AS bits, BIT_OR(CASE WHEN f_status >= 1 AND f_status < 400 THEN bits ELSE 0 END) AS ok
+    FROM wanted WHERE grp <> 0 AND f_client_key <> '' GROUP BY kid, f_client_key) x JOIN candidates c USING (kid)
+  WHERE (x.bits >> c.rule) & 1 = 1 GROUP BY c.id
 ),
 measured AS (
   SELECT c.*, t.* EXCLUDE (id), p.distinct_paths, COALESCE(f.ja4s, 0) AS ja4s,

@@ -62,21 +62,11 @@ hits AS (
   SELECT s.*, r.id AS rule, CASE r.grp WHEN 1 THEN f_client_prefix WHEN 2 THEN CASE WHEN f_client_asn > 0 THEN CAST(f_client_asn AS STRING) ELSE '' END WHEN 3 THEN f_ja4 ELSE f_client_key END AS k
   FROM src s CROSS JOIN UNNEST([
       STRUCT(0 AS id, 0 AS grp),
-      STRUCT(1 AS id, 0 AS grp),
-      STRUCT(2 AS id, 0 AS grp),
-      STRUCT(3 AS id, 0 AS grp),
-      STRUCT(4 AS id, 0 AS grp),
-      STRUCT(5 AS id, 0 AS grp),
-      STRUCT(6 AS id, 1 AS grp),
-      STRUCT(7 AS id, 2 AS grp),
-      STRUCT(8 AS id, 3 AS grp),
-      STRUCT(9 AS id, 0 AS grp),
-      STRUCT(10 AS id, 0 AS grp),
-      STRUCT(11 AS id, 0 AS grp)
+      STRUCT(6 AS id, 1 AS grp)
     ]) r
   WHERE (s.mask >> r.id) & 1 = 1 AND NOT s.f_blocked AND CASE r.grp WHEN 1 THEN f_client_prefix WHEN 2 THEN CASE WHEN f_client_asn > 0 THEN CAST(f_client_asn AS STRING) ELSE '' END WHEN 3 THEN f_ja4 ELSE f_client_key END <> ''
 ),
-wanted AS (
+recent AS (
   SELECT h.*
   FROM hits h JOIN (SELECT id, CAST(@wanted_from[OFFSET(place)] AS INT64) AS from_us FROM UNNEST(@wanted) id WITH OFFSET place) w
     ON w.id = CAST(h.rule AS STRING) || '/' || CAST(h.trust AS STRING) || '/' || h.k
@@ -85,7 +75,7 @@ told AS (
   SELECT rule, trust, k, about,
     CASE about WHEN 0 THEN LEFT(f_path, 256) WHEN 1 THEN LEFT(f_user_agent, 256) WHEN 2 THEN CAST(f_status AS STRING) WHEN 3 THEN LEFT(f_client_country, 256) WHEN 4 THEN CAST(f_client_asn AS STRING)
       ELSE LPAD(CAST(us AS STRING), 20, '0') || ' ' || LEFT(f_method, 256) || ' ' || LEFT(f_path, 256) || ' ' || CAST(f_status AS STRING) END AS v
-  FROM wanted CROSS JOIN UNNEST([0, 1, 2, 3, 4, 5]) about
+  FROM recent CROSS JOIN UNNEST([0, 1, 2, 3, 4, 5]) about
 ),
 counted AS (
   SELECT rule, trust, k, about, v, COUNT(*) AS n

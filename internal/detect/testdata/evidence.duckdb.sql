@@ -58,17 +58,7 @@ src AS (
 rules(id, grp) AS (
   VALUES
       (0, 0),
-      (1, 0),
-      (2, 0),
-      (3, 0),
-      (4, 0),
-      (5, 0),
-      (6, 1),
-      (7, 2),
-      (8, 3),
-      (9, 0),
-      (10, 0),
-      (11, 0)
+      (6, 1)
 ),
 kinds(about) AS (
   VALUES (0), (1), (2), (3), (4), (5)
@@ -78,7 +68,7 @@ hits AS (
   FROM src s CROSS JOIN rules r
   WHERE (s.mask >> r.id) & 1 = 1 AND NOT s.f_blocked AND CASE r.grp WHEN 1 THEN f_client_prefix WHEN 2 THEN CASE WHEN f_client_asn > 0 THEN CAST(f_client_asn AS VARCHAR) ELSE '' END WHEN 3 THEN f_ja4 ELSE f_client_key END <> ''
 ),
-wanted AS (
+recent AS (
   SELECT h.*
   FROM hits h JOIN (SELECT UNNEST(from_json($wanted, '[{"rule":"BIGINT","trust":"BIGINT","key":"VARCHAR","from_us":"BIGINT"}]'), recursive := true)) w
     ON w.rule = h.rule AND w.trust = h.trust AND w.key = h.k
@@ -87,7 +77,7 @@ told AS (
   SELECT rule, trust, k, about,
     CASE about WHEN 0 THEN LEFT(f_path, 256) WHEN 1 THEN LEFT(f_user_agent, 256) WHEN 2 THEN CAST(f_status AS VARCHAR) WHEN 3 THEN LEFT(f_client_country, 256) WHEN 4 THEN CAST(f_client_asn AS VARCHAR)
       ELSE LPAD(CAST(us AS VARCHAR), 20, '0') || ' ' || LEFT(f_method, 256) || ' ' || LEFT(f_path, 256) || ' ' || CAST(f_status AS VARCHAR) END AS v
-  FROM wanted CROSS JOIN kinds
+  FROM recent CROSS JOIN kinds
 ),
 counted AS (
   SELECT rule, trust, k, about, v, COUNT(*) AS n

@@ -1,0 +1,60 @@
+package duckdb_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"edgewarden/internal/detect"
+	"edgewarden/internal/detect/detecttest"
+	"edgewarden/internal/detect/duckdb"
+	"edgewarden/internal/record"
+)
+
+// A flood of one address, with a path of its own in each request, breaks every
+// rule. It must not cost memory once a rule, or it ends the run that would
+// block it.
+func TestOneAddressWithMostOfTheRequestsAndAllOfTheRulesFitsInMemory(t *testing.T) {
+	const rows = 120_000
+	recs := make([]record.Record, rows)
+	for i := range recs {
+		at := detecttest.T.Add(-15 * time.Minute * time.Duration(i+1) / (rows + 1)).Truncate(time.Microsecond)
+		ip := "198.51.100.7"
+		if i%10 == 0 {
+			ip = fmt.Sprintf("203.0.113.%d", i/10%250)
+		}
+		recs[i] = detecttest.Request(at, ip, fmt.Sprintf("/search/%032x/%032x", i*i, i), 200, func(r *record.Record) { r.Position = fmt.Sprintf("%s-%016x", spoolID, i) })
+	}
+	dir := t.TempDir()
+	writeLake(t, dir, recs)
+	e, err := duckdb.Open(duckdb.Options{Dir: dir, MemoryLimit: 256 << 20, Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	var rules []detect.Rule
+	for i := range 20 {
+		rules = append(rules, detect.Rule{When: fmt.Sprintf("requests >= %d && distinct_paths >= 1000", 10_000+i), Group: []detect.Group{detect.ByAddress, detect.ByPrefix}[i%2]})
+	}
+	q := detect.Query{Set: detecttest.MustCompile(rules...), ServiceID: detecttest.Service, To: detecttest.T, Now: detecttest.T}
+	res, err := e.Detect(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(res.Offenders) != 30 {
+		t.Fatalf("%d offenders", len(res.Offenders))
+	}
+	for _, o := range res.Offenders {
+		if o.Measures.DistinctPaths != o.Measures.Requests {
+			t.Errorf("%s under %s: %d paths of %d requests", o.Key, o.Rule, o.Measures.DistinctPaths, o.Measures.Requests)
+		}
+	}
+	if err := e.Evidence(t.Context(), q, res.Offenders); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range res.Offenders {
+		if len(o.Evidence.Paths) != 5 || len(o.Evidence.Sample) != 5 || o.Evidence.Statuses[0].N != o.Measures.Requests {
+			t.Errorf("evidence of %s under %s: %+v", o.Key, o.Rule, o.Evidence)
+		}
+	}
+}
