@@ -255,6 +255,8 @@ func (d *decoder) remote() (a netip.AddrPort) {
 	}
 	if err := a.UnmarshalBinary(p); err != nil {
 		d.fail(fmt.Errorf("remote address: %w", err))
+	} else if !a.IsValid() {
+		d.fail(errors.New("remote address: a port without an address"))
 	}
 	return a
 }
