@@ -116,7 +116,8 @@ func position(i int) string {
 }
 
 // hostile are texts that a dialect could read as its own.
-var hostile = []string{`it's`, `a\b`, `a\'b`, `100%`, `a_b`, `"q"`, "`t`", "a\nb", "☃é", `@v0`, `$v0`, "aXb", "--", "/*", `{"k":1}`, "É", "é", "\U0001f512", "\u2028", "\x1b[31m"}
+var hostile = []string{`it's`, `a\b`, `a\'b`, `100%`, `a_b`, `"q"`, "`t`", "a\nb", "☃é", `@v0`, `$v0`, "aXb", "--", "/*", `{"k":1}`, "É", "é", "\U0001f512", "\u2028", "\x1b[31m",
+	"/%6Cogin", "//login", "/LogIn", "/x/../login", "/caf%C3%A9"}
 
 func quotes() []record.Record {
 	var recs []record.Record
@@ -146,7 +147,8 @@ func quoteRules() *detect.Set {
 	for _, h := range hostile {
 		rules = append(rules, detect.Rule{Where: "user_agent == " + text(h) + " || path.contains(" + text(h) + ") && !user_agent.startsWith(" + text(h) + ")"})
 	}
-	for _, re := range []string{`a.b`, `^a`, `\d+%$`, `(?i)É`, `[[:^ascii:]]`, `\\`, `\x{2603}`, `^.{2}$`, `a\sb`, `(?s)a.b`, `\bb\b`, `^$`} {
+	for _, re := range []string{`a.b`, `^a`, `\d+%$`, `(?i)É`, `[[:^ascii:]]`, `\\`, `\x{2603}`, `^.{2}$`, `a\sb`, `(?s)a.b`, `\bb\b`, `^$`,
+		`(?i)//|/[.]{1,2}(/|$)|%(2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f|7e)`, `(?i)^/log[i]n`} {
 		rules = append(rules, detect.Rule{Where: "user_agent.matches(" + text(re) + ")"})
 	}
 	rules = append(rules, detect.Rule{Where: `path.contains("")`}, detect.Rule{Where: `path.endsWith("/x") && user_agent > "a" && user_agent <= "é"`})
