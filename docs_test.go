@@ -66,6 +66,10 @@ func rulesPage() string {
 Conditions are written in CEL, in a closed subset: ` + "`&& || !`, `== != < <= > >=`, `in [ … ]`, `startsWith`, `endsWith`, `contains`, `matches` (RE2)" + `, literals and parentheses.
 Anything else is an error with line and column. A field that a line does not carry is ` + "`\"\"`, `0` or `false`" + `, never NULL. deploy/rules.yaml has rules to start from.
 
+The path is what the client sent. Many origins answer ` + "`/LOGIN`, `//login`, `/x/../login` and `/%6cogin` as they answer `/login`, so a rule with `path.startsWith(\"/login\")`" + ` alone is easy to get round.
+Write ` + "`path.matches(\"(?i)^/login\")`" + `, and add what no browser writes, an empty or dot segment or a percent sign before a character that needs none:
+` + "`|| path.matches(\"(?i)//|/[.]{1,2}(/|$)|%(2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f|7e)\")`" + `.
+
 ## What where can use
 
 `)
