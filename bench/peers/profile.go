@@ -20,6 +20,9 @@ const profileSeconds = 5
 // takeProfile runs a peer once more and writes a CPU profile. It costs time of the
 // process under test, so this run is not among those that are measured.
 func (b *bench) takeProfile(p peer) error {
+	if err := os.MkdirAll(b.profile, 0o755); err != nil {
+		return err
+	}
 	done := make(chan error, 1)
 	began := false
 	plain := p.profiled
