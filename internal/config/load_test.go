@@ -239,7 +239,7 @@ func TestLoadSaysWhatIsWrongAndWhere(t *testing.T) {
 		{"a width of everything", "guard: {width4: 0}\n", `c.yaml:1:17: width4 is "0": want a whole number from 16 to 32`},
 
 		{"a rule without a name", "rules:\n  - window: 10m\n    when: requests > 9\n", "c.yaml:2:5: rule without a name: name:"},
-		{"a rule without a window", "rules:\n  - name: a\n    when: requests > 9\n", "c.yaml:2:5: rule a: window: the window 0s is not positive"},
+		{"a rule without a window", "rules:\n  - name: a\n    when: requests > 9\n", "c.yaml:2:5: rule a: window: the window is missing"},
 		{"a rule without a when", "rules:\n  - name: a\n    window: 10m\n", "c.yaml:2:5: rule a: when: there is no when"},
 		{"a rule with a name that no mark holds", "rules:\n  - name: A b\n    window: 10m\n    when: requests > 9\n", "c.yaml:2:11: rule A b: name:"},
 		{"a rule twice", rule + "  - name: flood\n    window: 10m\n    when: requests > 9\n", "c.yaml:5:11: rule flood: name: rules 1 and 2 have the same name"},

@@ -94,7 +94,9 @@ func compileRule(r Rule) (compiled, []error) {
 		fault("name", "the name %q is not 1 to 48 of a-z, 0-9, _ and -", r.Name)
 	}
 	switch {
-	case r.Window <= 0:
+	case r.Window == 0:
+		fault("window", "the window is missing; say how far back to look, such as 15m")
+	case r.Window < 0:
 		fault("window", "the window %s is not positive; write one such as 15m", r.Window)
 	case r.Window%time.Second != 0:
 		fault("window", "the window %s is not whole seconds", r.Window)
