@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -36,7 +37,7 @@ func readConfig(file string, flags []string) (fileValues, error) {
 	}
 	doc, err := parser.ParseBytes(b, 0)
 	if err != nil {
-		return nil, fmt.Errorf("reading --config %s: %s", file, strings.TrimSpace(yaml.FormatError(err, false, false)))
+		return nil, fmt.Errorf("reading --config %s: %s", file, notYAML(err))
 	}
 	values := fileValues{}
 	for _, d := range doc.Docs {
@@ -153,4 +154,13 @@ func edits(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+// notYAML words the parser's error. Where the parser has lost the place, its own formatting would panic.
+func notYAML(err error) string {
+	var syntax yaml.Error
+	if errors.As(err, &syntax) && syntax.GetToken() == nil {
+		return "this is not YAML: " + syntax.GetMessage()
+	}
+	return strings.TrimSpace(yaml.FormatError(err, false, false))
 }

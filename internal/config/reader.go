@@ -78,9 +78,11 @@ func (r *reader) parse(text string) ast.Node {
 
 // syntax turns the parser's error into one of ours.
 func (r *reader) syntax(err error) {
-	fault := &Error{File: r.file, Msg: "this is not YAML: " + err.Error()}
+	fault := &Error{File: r.file}
 	var syntax yaml.Error
-	if errors.As(err, &syntax) {
+	if !errors.As(err, &syntax) {
+		fault.Msg = "this is not YAML: " + err.Error()
+	} else { // whose Error panics when the parser has lost the place
 		fault.Msg = "this is not YAML: " + syntax.GetMessage()
 		if t := syntax.GetToken(); t != nil && t.Position != nil {
 			fault.Line, fault.Column = t.Position.Line, t.Position.Column
