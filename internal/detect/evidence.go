@@ -20,11 +20,12 @@ const (
 	aboutCountry
 	aboutASN
 	aboutSample
+	aboutRate
 	aboutKinds
 )
 
 // evidenceKeep is how many values of each kind are kept.
-var evidenceKeep = [aboutKinds]int{aboutPath: 5, aboutAgent: 3, aboutStatus: 5, aboutCountry: 1, aboutASN: 1, aboutSample: 5}
+var evidenceKeep = [aboutKinds]int{aboutPath: 5, aboutAgent: 3, aboutStatus: 5, aboutCountry: 1, aboutASN: 1, aboutSample: 5, aboutRate: ratePoints}
 
 // EvidenceRequests bounds the work on paths, agents and samples: those of an
 // offender's newest minutes are looked at, as many as it takes to hold so many
@@ -38,7 +39,7 @@ const EvidenceRequests = 10_000
 const EvidenceKept = 200_000
 
 // inFull are the kinds that are counted over all requests; they have few values.
-var inFull = fmt.Sprintf("about IN (%d, %d, %d)", aboutStatus, aboutCountry, aboutASN)
+var inFull = fmt.Sprintf("about IN (%d, %d, %d, %d)", aboutStatus, aboutCountry, aboutASN, aboutRate)
 
 // evidenceCut is how many characters of a text from the log are kept.
 const evidenceCut = 256
@@ -84,13 +85,13 @@ func (s *Set) EvidenceSQL(d Dialect, src Source, q Query, offenders []Offender) 
 		rules = "UNNEST([\n    " + sc.rulesList(of, func(id, grp string) string {
 			return fmt.Sprintf("STRUCT(%s AS id, %s AS grp)", id, grp)
 		}) + "\n  ]) r"
-		kinds = "UNNEST([0, 1, 2, 3, 4, 5]) about"
+		kinds = "UNNEST([0, 1, 2, 3, 4, 5, 6]) about"
 	} else {
 		steps = append(steps,
 			cte{name: "rules(id, grp)", body: "VALUES\n    " + sc.rulesList(of, func(id, grp string) string {
 				return "(" + id + ", " + grp + ")"
 			})},
-			cte{name: "kinds(about)", body: "VALUES (0), (1), (2), (3), (4), (5)"})
+			cte{name: "kinds(about)", body: "VALUES (0), (1), (2), (3), (4), (5), (6)"})
 	}
 	key := sc.key()
 	steps = append(steps,
@@ -173,10 +174,10 @@ func evidenceKeys(s *Set, offenders []Offender) ([]keyRef, error) {
 func (s *scan) evidenceValue() string {
 	cut := func(x string) string { return fmt.Sprintf("LEFT(%s, %d)", x, evidenceCut) }
 	text := func(x string) string { return "CAST(" + x + " AS " + s.str + ")" }
-	return fmt.Sprintf("CASE about WHEN %d THEN %s WHEN %d THEN %s WHEN %d THEN %s WHEN %d THEN %s WHEN %d THEN %s\n"+
+	return fmt.Sprintf("CASE about WHEN %d THEN %s WHEN %d THEN %s WHEN %d THEN %s WHEN %d THEN %s WHEN %d THEN %s WHEN %d THEN %s\n"+
 		"    ELSE LPAD(%s, %d, '0') || ' ' || %s || ' ' || %s || ' ' || %s END",
 		aboutPath, cut("f_path"), aboutAgent, cut("f_user_agent"), aboutStatus, text("f_status"),
-		aboutCountry, cut("f_client_country"), aboutASN, text("f_client_asn"),
+		aboutCountry, cut("f_client_country"), aboutASN, text("f_client_asn"), aboutRate, text(s.ratePlace()),
 		text("us"), sampleDigits, cut("f_method"), cut("f_path"), text("f_status"))
 }
 
@@ -188,7 +189,7 @@ func AttachEvidence(q Query, offenders []Offender, rows []EvidenceRow) {
 		o := &offenders[i]
 		id := keyRef{rule: int64(q.Set.byName[o.Rule]), trust: o.Trust.code(), key: o.Key}
 		if of[id] == nil {
-			of[id] = &Evidence{}
+			of[id] = &Evidence{Rate: emptyRate(q.Set.rules[id.rule].Window)}
 		}
 		o.Evidence = of[id]
 	}
@@ -214,6 +215,8 @@ func (e *Evidence) add(r EvidenceRow) {
 		e.ASN, _ = strconv.ParseInt(r.Value, 10, 64) // digits: cast from a number in the statement
 	case aboutSample:
 		e.Sample = append(e.Sample, sampleText(r.Value))
+	case aboutRate:
+		e.Rate.put(r)
 	}
 }
 

@@ -45,6 +45,8 @@ func statements() []statement {
 		Present: []detect.Present{{Key: "203.0.113.9", Rule: "flood", From: detecttest.T.Add(-5 * time.Minute)}}}
 	offenders := []detect.Offender{{Key: "203.0.113.9", Rule: "flood"}, {Key: "203.0.113.0/24", Rule: "prefix", Trust: detect.Trust{Unauthenticated: true}}}
 	busy := []detect.Offender{{Key: "203.0.113.9", Rule: "login-bruteforce", Measures: detect.Measures{Requests: detect.EvidenceKept + 1}}}
+	long := detecttest.MustCompile(detect.Rule{Name: "short"}, detect.Rule{Name: "long", Window: 3 * time.Hour})
+	slow := detect.Query{Set: long, To: detecttest.T}
 	where := func(d detect.Dialect) detect.Source {
 		s := source(d)
 		s.Where = "_TABLE_SUFFIX = '20261122'"
@@ -55,6 +57,9 @@ func statements() []statement {
 		{"detect-every", func(d detect.Dialect) (detect.Statement, error) { return every.DetectSQL(d, source(d), full) }},
 		{"evidence", func(d detect.Dialect) (detect.Statement, error) {
 			return every.EvidenceSQL(d, source(d), full, offenders)
+		}},
+		{"evidence-long", func(d detect.Dialect) (detect.Statement, error) {
+			return long.EvidenceSQL(d, source(d), slow, []detect.Offender{{Key: "203.0.113.9", Rule: "long"}})
 		}},
 		{"evidence-busy", func(d detect.Dialect) (detect.Statement, error) { return one.EvidenceSQL(d, source(d), plain, busy) }},
 	}

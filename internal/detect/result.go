@@ -73,6 +73,7 @@ type Evidence struct {
 	Agents   []Count  // top three
 	Statuses []Count  // top five
 	Sample   []string // the last few requests as "time method path status", newest first
+	Rate     Rate     // requests over the window
 }
 
 // Health is what the data itself looks like.

@@ -39,6 +39,8 @@ func answers() map[string]bqtest.Answer {
 			detect.EvidenceRow{Rule: 0, Key: "203.0.113.9", About: 0, Value: "/", N: 1200, Place: 1},
 			detect.EvidenceRow{Rule: 0, Key: "203.0.113.9", About: 3, Value: "NL", N: 1500, Place: 1},
 			detect.EvidenceRow{Rule: 0, Key: "203.0.113.9", About: 4, Value: "64500", N: 1500, Place: 1},
+			detect.EvidenceRow{Rule: 0, Key: "203.0.113.9", About: 6, Value: "0", N: 1100, Place: 1},
+			detect.EvidenceRow{Rule: 0, Key: "203.0.113.9", About: 6, Value: "2", N: 400, Place: 2},
 		),
 	}
 }
@@ -97,7 +99,8 @@ func TestEvidenceIsAttachedAndAskedOnlyForOffenders(t *testing.T) {
 	if err := e.Evidence(t.Context(), question(t), off); err != nil {
 		t.Fatal(err)
 	}
-	want := &detect.Evidence{Country: "NL", ASN: 64500, Paths: []detect.Count{{Value: "/", N: 1200}}}
+	want := &detect.Evidence{Country: "NL", ASN: 64500, Paths: []detect.Count{{Value: "/", N: 1200}},
+		Rate: detect.Rate{Step: time.Minute, Counts: []int64{0, 0, 0, 0, 0, 0, 0, 400, 0, 1100}}}
 	if d := cmp.Diff(want, off[0].Evidence); d != "" {
 		t.Error(d)
 	}

@@ -69,6 +69,12 @@ func Cases() []Case {
 		})},
 		{"strangers neither hide stale trusted data nor break the address column", junk(), query(MustCompile(detect.Rule{Name: "flood", When: "requests >= 2"}))},
 		{"more requests of one key than are looked at in detail", busy(), query(MustCompile(detect.Rule{Name: "flood", When: "requests > 100"}))},
+		{"curves of windows of more than an hour have longer steps", append(edges(), Traffic(5, 300)...), query(MustCompile(
+			detect.Rule{Name: "short", Window: 10 * time.Minute},
+			detect.Rule{Name: "hour", Window: 61 * time.Minute},
+			detect.Rule{Name: "odd", Window: 2*time.Hour + 70*time.Second},
+			detect.Rule{Name: "day", Window: 24 * time.Hour},
+		))},
 		{"sixty-three rules fill the mask", Traffic(3, 200), query(manyRules())},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"edgewarden/internal/detect"
 	"edgewarden/internal/record"
@@ -18,8 +19,18 @@ func ReferenceEvidence(q detect.Query, o detect.Offender, recs []record.Record) 
 	var samples []string
 	minutes := map[int64]int{}
 	list := slices.DeleteFunc(matching(q, q.Set.Rules()[i], rowsOf(q, recs))[o.Trust][o.Key], func(r row) bool { return r.refused })
+	window := q.Set.Rules()[i].Window
+	step := 1
+	for whole := int((window + time.Minute - 1) / time.Minute); (whole+step-1)/step > 60; {
+		step++
+	}
+	rate := detect.Rate{Step: time.Duration(step) * time.Minute}
+	for at := time.Duration(0); at < window; at += rate.Step {
+		rate.Counts = append(rate.Counts, 0)
+	}
 	for _, r := range list {
 		minutes[minute(q, r)]++
+		rate.Counts[len(rate.Counts)-1-int(minute(q, r))/step]++
 	}
 	newer := func(r row) (n int) {
 		for m, count := range minutes {
@@ -44,7 +55,7 @@ func ReferenceEvidence(q detect.Query, o detect.Offender, recs []record.Record) 
 	}
 	delete(countries, "")
 	delete(asns, "0")
-	e := &detect.Evidence{Paths: top(paths, 5), Agents: top(agents, 3), Statuses: top(statuses, 5)}
+	e := &detect.Evidence{Paths: top(paths, 5), Agents: top(agents, 3), Statuses: top(statuses, 5), Rate: rate}
 	for _, c := range top(countries, 1) {
 		e.Country = c.Value
 	}

@@ -49,10 +49,10 @@ recent AS (
 ),
 told AS (
   SELECT rule, trust, k, about,
-    CASE about WHEN 0 THEN LEFT(f_path, 256) WHEN 1 THEN LEFT(f_user_agent, 256) WHEN 2 THEN CAST(f_status AS STRING) WHEN 3 THEN LEFT(f_client_country, 256) WHEN 4 THEN CAST(f_client_asn AS STRING)
+    CASE about WHEN 0 THEN LEFT(f_path, 256) WHEN 1 THEN LEFT(f_user_agent, 256) WHEN 2 THEN CAST(f_status AS STRING) WHEN 3 THEN LEFT(f_client_country, 256) WHEN 4 THEN CAST(f_client_asn AS STRING) WHEN 6 THEN CAST(minute AS STRING)
       ELSE LPAD(CAST(us AS STRING), 20, '0') || ' ' || LEFT(f_method, 256) || ' ' || LEFT(f_path, 256) || ' ' || CAST(f_status AS STRING) END AS v
-  FROM recent CROSS JOIN UNNEST([0, 1, 2, 3, 4, 5]) about
-  WHERE about IN (2, 3, 4) OR newer < 10000
+  FROM recent CROSS JOIN UNNEST([0, 1, 2, 3, 4, 5, 6]) about
+  WHERE about IN (2, 3, 4, 6) OR newer < 10000
 ),
 counted AS (
   SELECT rule, trust, k, about, v, COUNT(*) AS n
@@ -67,5 +67,5 @@ placed AS (
 )
 SELECT rule AS rule, trust AS trust, k, about AS about, v, n AS n, place AS place
 FROM placed
-WHERE place <= CASE about WHEN 0 THEN 5 WHEN 1 THEN 3 WHEN 2 THEN 5 WHEN 3 THEN 1 WHEN 4 THEN 1 WHEN 5 THEN 5 ELSE 0 END
+WHERE place <= CASE about WHEN 0 THEN 5 WHEN 1 THEN 3 WHEN 2 THEN 5 WHEN 3 THEN 1 WHEN 4 THEN 1 WHEN 5 THEN 5 WHEN 6 THEN 60 ELSE 0 END
 ORDER BY rule, trust, k, about, place

@@ -37,7 +37,7 @@ rules(id, grp) AS NOT MATERIALIZED (
       (0, 0)
 ),
 kinds(about) AS NOT MATERIALIZED (
-  VALUES (0), (1), (2), (3), (4), (5)
+  VALUES (0), (1), (2), (3), (4), (5), (6)
 ),
 hits AS NOT MATERIALIZED (
   SELECT s.*, r.id AS rule, f_client_key AS k
@@ -59,10 +59,10 @@ recent AS NOT MATERIALIZED (
 ),
 told AS (
   SELECT rule, trust, k, about,
-    CASE about WHEN 0 THEN LEFT(f_path, 256) WHEN 1 THEN LEFT(f_user_agent, 256) WHEN 2 THEN CAST(f_status AS VARCHAR) WHEN 3 THEN LEFT(f_client_country, 256) WHEN 4 THEN CAST(f_client_asn AS VARCHAR)
+    CASE about WHEN 0 THEN LEFT(f_path, 256) WHEN 1 THEN LEFT(f_user_agent, 256) WHEN 2 THEN CAST(f_status AS VARCHAR) WHEN 3 THEN LEFT(f_client_country, 256) WHEN 4 THEN CAST(f_client_asn AS VARCHAR) WHEN 6 THEN CAST(minute AS VARCHAR)
       ELSE LPAD(CAST(us AS VARCHAR), 20, '0') || ' ' || LEFT(f_method, 256) || ' ' || LEFT(f_path, 256) || ' ' || CAST(f_status AS VARCHAR) END AS v
   FROM recent CROSS JOIN kinds
-  WHERE about IN (2, 3, 4) OR newer < 10000
+  WHERE about IN (2, 3, 4, 6) OR newer < 10000
 ),
 counted AS (
   SELECT rule, trust, k, about, v, COUNT(*) AS n
@@ -77,5 +77,5 @@ placed AS (
 )
 SELECT CAST(rule AS BIGINT) AS rule, CAST(trust AS BIGINT) AS trust, k, CAST(about AS BIGINT) AS about, v, CAST(n AS BIGINT) AS n, CAST(place AS BIGINT) AS place
 FROM placed
-WHERE place <= CASE about WHEN 0 THEN 5 WHEN 1 THEN 3 WHEN 2 THEN 5 WHEN 3 THEN 1 WHEN 4 THEN 1 WHEN 5 THEN 5 ELSE 0 END
+WHERE place <= CASE about WHEN 0 THEN 5 WHEN 1 THEN 3 WHEN 2 THEN 5 WHEN 3 THEN 1 WHEN 4 THEN 1 WHEN 5 THEN 5 WHEN 6 THEN 60 ELSE 0 END
 ORDER BY rule, trust, k, about, place

@@ -61,7 +61,7 @@ rules(id, grp) AS (
       (6, 1)
 ),
 kinds(about) AS (
-  VALUES (0), (1), (2), (3), (4), (5)
+  VALUES (0), (1), (2), (3), (4), (5), (6)
 ),
 hits AS (
   SELECT s.*, r.id AS rule, CASE r.grp WHEN 1 THEN f_client_prefix WHEN 2 THEN CASE WHEN f_client_asn > 0 THEN CAST(f_client_asn AS VARCHAR) ELSE '' END WHEN 3 THEN f_ja4 ELSE f_client_key END AS k
@@ -75,7 +75,7 @@ recent AS (
 ),
 told AS (
   SELECT rule, trust, k, about,
-    CASE about WHEN 0 THEN LEFT(f_path, 256) WHEN 1 THEN LEFT(f_user_agent, 256) WHEN 2 THEN CAST(f_status AS VARCHAR) WHEN 3 THEN LEFT(f_client_country, 256) WHEN 4 THEN CAST(f_client_asn AS VARCHAR)
+    CASE about WHEN 0 THEN LEFT(f_path, 256) WHEN 1 THEN LEFT(f_user_agent, 256) WHEN 2 THEN CAST(f_status AS VARCHAR) WHEN 3 THEN LEFT(f_client_country, 256) WHEN 4 THEN CAST(f_client_asn AS VARCHAR) WHEN 6 THEN CAST(minute AS VARCHAR)
       ELSE LPAD(CAST(us AS VARCHAR), 20, '0') || ' ' || LEFT(f_method, 256) || ' ' || LEFT(f_path, 256) || ' ' || CAST(f_status AS VARCHAR) END AS v
   FROM recent CROSS JOIN kinds
 ),
@@ -92,5 +92,5 @@ placed AS (
 )
 SELECT CAST(rule AS BIGINT) AS rule, CAST(trust AS BIGINT) AS trust, k, CAST(about AS BIGINT) AS about, v, CAST(n AS BIGINT) AS n, CAST(place AS BIGINT) AS place
 FROM placed
-WHERE place <= CASE about WHEN 0 THEN 5 WHEN 1 THEN 3 WHEN 2 THEN 5 WHEN 3 THEN 1 WHEN 4 THEN 1 WHEN 5 THEN 5 ELSE 0 END
+WHERE place <= CASE about WHEN 0 THEN 5 WHEN 1 THEN 3 WHEN 2 THEN 5 WHEN 3 THEN 1 WHEN 4 THEN 1 WHEN 5 THEN 5 WHEN 6 THEN 60 ELSE 0 END
 ORDER BY rule, trust, k, about, place
