@@ -69,8 +69,9 @@ func (e *Engine) Evidence(ctx context.Context, q detect.Query, offenders []detec
 }
 
 // EstimateBytes asks BigQuery how much Detect would read, which costs nothing.
-// On a clustered table it is an upper bound; on a table with row-level security
-// BigQuery says 0.
+// When that is more than [Options.MaxBytes] the error is an [ErrTooManyBytes], as
+// Detect's would be, and the number stands beside it. On a clustered table it is
+// an upper bound; on a table with row-level security BigQuery says 0.
 func (e *Engine) EstimateBytes(ctx context.Context, q detect.Query) (int64, error) {
 	st, err := e.prepare(ctx, q, func(src detect.Source) (detect.Statement, error) {
 		return q.Set.DetectSQL(detect.BigQuery, src, q)
@@ -79,7 +80,13 @@ func (e *Engine) EstimateBytes(ctx context.Context, q detect.Query) (int64, erro
 		return 0, err
 	}
 	ans, err := e.ask(ctx, question{name: "detect", text: st.SQL, params: parameters(st), dryRun: true})
-	return ans.bytes, err
+	if err != nil {
+		return 0, err
+	}
+	if ans.bytes > e.opt.MaxBytes {
+		return ans.bytes, fmt.Errorf("query %s: %s: %w", e.table, e.place("").adviseBytes(fmt.Sprint(ans.bytes, " bytes")), ErrTooManyBytes)
+	}
+	return ans.bytes, nil
 }
 
 // prepare looks at the table and compiles a statement for it.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	bq "cloud.google.com/go/bigquery"
 	"google.golang.org/api/option"
@@ -20,6 +21,8 @@ type Engine struct {
 	table  Table
 	client *bq.Client
 	log    *slog.Logger
+
+	billed atomic.Int64 // bytes, over all queries so far
 
 	mu        sync.Mutex
 	schema    *schema    // what tables.get said; nil until it answered; guarded by mu
@@ -56,6 +59,11 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 
 // Close frees the connections.
 func (e *Engine) Close() error { return e.client.Close() }
+
+// Billed is how many bytes the queries of this engine were billed for so far,
+// those for evidence included. A project that pays for slots is billed for them
+// instead.
+func (e *Engine) Billed() int64 { return e.billed.Load() }
 
 func (e *Engine) place(location string) place {
 	return place{table: e.table, billing: e.opt.BillingProject, location: location,

@@ -3,6 +3,7 @@ package bigquery_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -194,6 +195,37 @@ func TestAnEstimateRunsNothing(t *testing.T) {
 	}
 	if got := s.Queries(); len(got) != 1 || !got[0].DryRun || s.Calls(bqtest.Results) != 0 {
 		t.Errorf("queries %+v, %d results read", got, s.Calls(bqtest.Results))
+	}
+	if e.Billed() != 0 {
+		t.Errorf("an estimate was billed: %d", e.Billed())
+	}
+}
+
+func TestAnEstimateOverTheLimitHasItsNumber(t *testing.T) {
+	_, e := open(t, func(s *bqtest.Server, o *bigquery.Options) { s.Bytes, o.MaxBytes = 7<<30, 5<<30 })
+	n, err := e.EstimateBytes(t.Context(), question(t))
+	if n != 7<<30 || !errors.Is(err, bigquery.ErrTooManyBytes) || !strings.Contains(err.Error(), "would read more than --max-bytes 5368709120 (7516192768 bytes needed)") {
+		t.Error(n, err)
+	}
+}
+
+func TestWhatIsBilledIsAddedUp(t *testing.T) {
+	_, e := open(t, func(s *bqtest.Server, _ *bigquery.Options) {
+		s.Scan = func(q bqtest.Query) int64 {
+			if q.Labels["query"] == "evidence" {
+				return 5 // the least that is billed is 10 MB
+			}
+			return 20<<20 + 1 // and megabytes are whole
+		}
+	})
+	if _, err := e.Detect(t.Context(), question(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Evidence(t.Context(), question(t), offenders()); err != nil {
+		t.Fatal(err)
+	}
+	if got := e.Billed(); got != 31<<20 {
+		t.Errorf("billed %d, want %d", got, 31<<20)
 	}
 }
 

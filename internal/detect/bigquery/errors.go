@@ -13,8 +13,19 @@ import (
 	"google.golang.org/api/googleapi"
 )
 
-// ErrDeadline is in the chain of the error of a query that did not end in time.
-var ErrDeadline = errors.New("query did not end in time")
+var (
+	// ErrDeadline is in the chain of the error of a query that did not end in time.
+	ErrDeadline = errors.New("query did not end in time")
+	// ErrTooManyBytes is in the chain of the error of a query that was refused,
+	// before it cost anything, because it would have been billed for more than
+	// [Options.MaxBytes]. A query with shorter windows may pass.
+	ErrTooManyBytes = errors.New("more bytes than the limit")
+)
+
+// tooMany marks a refusal as an ErrTooManyBytes and leaves its text alone.
+type tooMany struct{ error }
+
+func (e tooMany) Unwrap() []error { return []error{e.error, ErrTooManyBytes} }
 
 // place is where a query ran: what an error has to name so that somebody can
 // do something about it.
@@ -82,6 +93,9 @@ func (p place) explain(err error) error {
 	if do == "" {
 		return fmt.Errorf("query %s: %w", where, err)
 	}
+	if f, _ := faultOf(err); f.reason == reasonBytes {
+		err = tooMany{err}
+	}
 	return fmt.Errorf("query %s: %s: %w", where, do, err)
 }
 
@@ -128,8 +142,8 @@ func (p place) adviseFault(f fault) (where, do string) {
 		return p.adviseAccess(f.message)
 	case f.reason == "notFound" || f.code == 404:
 		return p.adviseMissing(f.message)
-	case f.reason == "bytesBilledLimitExceeded":
-		return table, fmt.Sprintf("would read more than --max-bytes %d (%s needed) and was stopped before it cost anything; shorten the longest window, check that the table is partitioned on timestamp, or raise --max-bytes", p.maxBytes, needed(f.message))
+	case f.reason == reasonBytes:
+		return table, p.adviseBytes(needed(f.message))
 	case f.reason == "quotaExceeded":
 		return "in project " + p.billing, "a BigQuery quota is used up (often the custom daily quota); raise it or wait until it renews"
 	case f.code == 429:
@@ -142,6 +156,13 @@ func (p place) adviseFault(f fault) (where, do string) {
 		return p.adviseQuery(f.message)
 	}
 	return table, ""
+}
+
+// reasonBytes is how BigQuery refuses a query for the limit it carries.
+const reasonBytes = "bytesBilledLimitExceeded"
+
+func (p place) adviseBytes(needed string) string {
+	return fmt.Sprintf("would read more than --max-bytes %d (%s needed) and was stopped before it cost anything; shorten the longest window, check that the table is partitioned on timestamp, or raise --max-bytes", p.maxBytes, needed)
 }
 
 // adviseAccess tells the two grants apart by the permission Google names.

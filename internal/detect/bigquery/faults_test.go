@@ -100,8 +100,11 @@ func TestTheByteLimitStopsARunawayBeforeItCosts(t *testing.T) {
 			t.Errorf("does not say %q: %v", say, err)
 		}
 	}
-	if s.Calls(bqtest.Results) != 0 {
-		t.Error("results were read")
+	if !errors.Is(err, bigquery.ErrTooManyBytes) {
+		t.Errorf("no ErrTooManyBytes: %v", err)
+	}
+	if s.Calls(bqtest.Results) != 0 || e.Billed() != 0 {
+		t.Errorf("results were read %d times, %d bytes billed", s.Calls(bqtest.Results), e.Billed())
 	}
 }
 

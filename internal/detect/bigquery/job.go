@@ -38,6 +38,7 @@ type answer struct {
 	schema bq.Schema
 	rows   [][]bq.Value
 	bytes  int64 // processed, as the job's statistics say; 0 when unknown
+	billed int64 // 0 when unknown
 }
 
 // ask runs a question to its end. A job we stop waiting for, whatever the
@@ -54,7 +55,8 @@ func (e *Engine) ask(ctx context.Context, q question) (answer, error) {
 	for n := 1; ; n++ {
 		ans, err = e.attempt(ctx, q, location)
 		if err == nil {
-			e.log.DebugContext(ctx, "query done", "query", q.name, "dry_run", q.dryRun, "rows", len(ans.rows), "bytes", ans.bytes)
+			e.billed.Add(ans.billed)
+			e.log.DebugContext(ctx, "query done", "query", q.name, "dry_run", q.dryRun, "rows", len(ans.rows), "bytes", ans.bytes, "billed", ans.billed)
 			return ans, nil
 		}
 		var failed *jobFailure
@@ -104,9 +106,11 @@ func (e *Engine) attempt(ctx context.Context, q question, location string) (ans 
 		ans.bytes = st.Statistics.TotalBytesProcessed
 		return ans, st.Err()
 	}
-	if ans.bytes, err = wait(ctx, job); err != nil {
+	st, err := wait(ctx, job)
+	if err != nil {
 		return ans, err
 	}
+	ans.bytes, ans.billed = cost(st)
 	it, err := job.Read(ctx)
 	if err != nil {
 		return ans, fmt.Errorf("read result: %w", err)
@@ -130,7 +134,9 @@ func (e *Engine) start(ctx context.Context, q question, id, location string) (*b
 	query.Location = location // the client's own Location is not always sent
 	query.Parameters = q.params
 	query.DryRun = q.dryRun
-	query.MaxBytesBilled = e.opt.MaxBytes
+	if !q.dryRun { // which bills nothing; its number is what is asked for, also when it is too high
+		query.MaxBytesBilled = e.opt.MaxBytes
+	}
 	query.Labels = maps.Clone(e.opt.Labels)
 	query.Labels["query"] = q.name
 	query.DisableQueryCache = true    // the window moves with every run: a hit would be a stale answer
@@ -144,33 +150,42 @@ func (e *Engine) start(ctx context.Context, q question, id, location string) (*b
 	return job, err
 }
 
-// wait polls a job until it is done and returns the bytes it processed. The
-// library's own wait would poll a job that failed with backendError until the
-// deadline, since it reads the job's failure as the call's.
-func wait(ctx context.Context, job *bq.Job) (int64, error) {
+// wait polls a job until it is done and returns its last status, nil when that
+// may not be read. The library's own wait would poll a job that failed with
+// backendError until the deadline, since it reads the job's failure as the call's.
+func wait(ctx context.Context, job *bq.Job) (*bq.JobStatus, error) {
 	st := job.LastStatus()
 	for every := pollFirst; st == nil || !st.Done(); every = min(every*3/2, pollMax) {
 		if !pause(ctx, every) {
-			return 0, ctx.Err()
+			return nil, ctx.Err()
 		}
 		next, err := job.Status(ctx)
 		if f, ok := faultOf(err); ok && !f.transient() {
 			// The status is refused, so the result will say why, or, where only
 			// results may be read, there is one.
-			return 0, nil
+			return nil, nil
 		}
 		if err != nil {
-			return 0, fmt.Errorf("read job status: %w", err)
+			return nil, fmt.Errorf("read job status: %w", err)
 		}
 		st = next
 	}
 	if err := st.Err(); err != nil {
-		return 0, &jobFailure{err}
+		return nil, &jobFailure{err}
 	}
-	if st.Statistics == nil {
-		return 0, nil
+	return st, nil
+}
+
+// cost is what a finished job read and what it is billed for: whole megabytes,
+// at least 10 for each table. https://cloud.google.com/bigquery/pricing#on_demand_pricing
+func cost(st *bq.JobStatus) (processed, billed int64) {
+	if st == nil || st.Statistics == nil {
+		return 0, 0
 	}
-	return st.Statistics.TotalBytesProcessed, nil
+	if q, ok := st.Statistics.Details.(*bq.QueryStatistics); ok {
+		billed = q.TotalBytesBilled
+	}
+	return st.Statistics.TotalBytesProcessed, billed
 }
 
 // cancel stops a job on a context of its own: the caller's has ended. Nothing

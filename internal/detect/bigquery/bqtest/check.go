@@ -34,7 +34,7 @@ func (s *Server) checkJob(q *request) *Failure {
 		return invalid("bqtest: a job without a location")
 	case !strings.EqualFold(q.Location, s.location()):
 		return notFound("Not found: Dataset %s was not found in location %s", s.dataset(), q.Location)
-	case q.MaximumBytesBilled == 0:
+	case q.MaximumBytesBilled == 0 && !q.DryRun:
 		return invalid("bqtest: a query without maximumBytesBilled")
 	}
 	return nil
@@ -42,7 +42,10 @@ func (s *Server) checkJob(q *request) *Failure {
 
 // checkBytes is the guard the service applies before a query starts.
 func (s *Server) checkBytes(q *request) *Failure {
-	need := max(s.bytes(), minBytesBilled)
+	if q.DryRun && q.MaximumBytesBilled == 0 {
+		return nil
+	}
+	need := billedFor(s.bytesOf(q))
 	if int64(q.MaximumBytesBilled) >= need {
 		return nil
 	}

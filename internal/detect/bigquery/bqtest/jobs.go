@@ -169,10 +169,14 @@ func (s *Server) resource(j *job) any {
 	}
 	stats := map[string]any{"creationTime": "1767323045000"}
 	if j.state == "DONE" && j.fail == nil {
-		n := strconv.FormatInt(s.bytes(), 10)
+		processed, billed := s.bytesOf(j.req), int64(0)
+		if !j.req.DryRun {
+			billed = billedFor(processed)
+		}
+		n := strconv.FormatInt(processed, 10)
 		stats["totalBytesProcessed"] = n
 		stats["query"] = map[string]any{"statementType": "SELECT", "totalBytesProcessed": n,
-			"totalBytesBilled": strconv.FormatInt(max(s.bytes(), minBytesBilled), 10), "totalBytesProcessedAccuracy": "PRECISE"}
+			"totalBytesBilled": strconv.FormatInt(billed, 10), "totalBytesProcessedAccuracy": "PRECISE"}
 	}
 	return map[string]any{
 		"kind": "bigquery#job", "id": s.billing() + ":" + s.location() + "." + j.id,
@@ -251,7 +255,7 @@ func (s *Server) page(j *job, from, most int, micros bool) (any, *Failure) {
 	out := map[string]any{
 		"jobComplete": true, "jobReference": s.reference(j), "totalRows": strconv.Itoa(total),
 		"schema": map[string]any{"fields": j.answer.Columns}, "rows": rows[from:to],
-		"totalBytesProcessed": strconv.FormatInt(s.bytes(), 10),
+		"totalBytesProcessed": strconv.FormatInt(s.bytesOf(j.req), 10),
 	}
 	if to < total && most != 0 {
 		out["pageToken"] = strconv.Itoa(to)
@@ -306,7 +310,7 @@ func (s *Server) query(r *http.Request) (any, *Failure) {
 		return nil, f
 	}
 	if body.DryRun {
-		return map[string]any{"jobComplete": true, "totalBytesProcessed": strconv.FormatInt(s.bytes(), 10)}, nil
+		return map[string]any{"jobComplete": true, "totalBytesProcessed": strconv.FormatInt(s.bytesOf(j.req), 10)}, nil
 	}
 	if !s.wait(r, j) {
 		return map[string]any{"jobComplete": false, "jobReference": s.reference(j)}, nil

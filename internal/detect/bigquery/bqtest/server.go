@@ -24,8 +24,10 @@ type Server struct {
 	// timestamp.
 	Partition string
 
-	// Bytes is what a query processes; 0 means 1 MiB.
+	// Bytes is what a query processes; 0 means 1 MiB. Scan says so query by
+	// query.
 	Bytes int64
+	Scan  func(Query) int64
 
 	// Answers are the canned results by the job's label query. A query without
 	// one gets an error.
@@ -164,11 +166,22 @@ func (s *Server) partition() string {
 	return s.Partition
 }
 
-func (s *Server) bytes() int64 {
-	if s.Bytes == 0 {
+// bytesOf is what a query processes.
+func (s *Server) bytesOf(q *request) int64 {
+	switch {
+	case s.Scan != nil:
+		return s.Scan(q.seen())
+	case s.Bytes == 0:
 		return 1 << 20
 	}
 	return s.Bytes
+}
+
+// billedFor rounds up to whole megabytes, and to the least there is.
+// https://cloud.google.com/bigquery/pricing#on_demand_pricing
+func billedFor(processed int64) int64 {
+	const mb = 1 << 20
+	return max((processed+mb-1)/mb*mb, minBytesBilled)
 }
 
 // names returns the project, dataset and table.
