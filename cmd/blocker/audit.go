@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"edgewarden/internal/acl"
@@ -101,6 +102,12 @@ func (c *cycle) summary(sr *serviceReport, runErr error) ledger.Summary {
 		Offenders: int64(len(sr.Found.Offenders)), Blocks: int64(create), Extends: int64(update), Releases: int64(remove),
 		Refusals: int64(len(sr.Plan.Refusals)), Ours: int64(sr.Snapshot.Usage(c.Capacity).Ours),
 		Extra: map[string]string{"guard": sr.Plan.Verdict.Verdict},
+	}
+	if u := sr.Unjudged; u != nil {
+		sum.Extra["unjudged"], sum.Extra["unjudged_why"] = strings.Join(u.Rules, ","), u.Why
+	}
+	if sr.Cost.Billed != nil {
+		sum.Extra["bytes_billed"] = strconv.FormatInt(*sr.Cost.Billed, 10)
 	}
 	if runErr != nil {
 		sum.Outcome, sum.Extra["error"] = outcomeFailure, runErr.Error()

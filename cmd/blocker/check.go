@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -79,9 +80,13 @@ func (p *program) checkStore(ctx context.Context, s *settings, svc config.Servic
 	}
 	defer engine.Close()
 	now, to := s.clock()
-	found, err := engine.Detect(ctx, detect.Query{Set: set, ServiceID: svc.ID, To: to, Now: now})
+	c, sr := &cycle{program: p, settings: s, engine: engine}, &serviceReport{Service: svc}
+	found, _, err := c.detect(ctx, sr, detect.Query{Set: set, ServiceID: svc.ID, To: to, Now: now})
 	if err != nil {
 		return "", err
+	}
+	if sr.Unjudged != nil {
+		return "", errors.New(sr.Unjudged.alert())
 	}
 	h := found.Health
 	if h.Rows == 0 {
@@ -90,7 +95,11 @@ func (p *program) checkStore(ctx context.Context, s *settings, svc config.Servic
 	if h.Trusted == 0 && !s.Policy.TrustForgeable && !s.Policy.TrustUnauthenticated {
 		return "", fmt.Errorf("none of %d rows is trusted, so nobody can be blocked: lines need a token or client certificate, and our log format (ingest logformat)", h.Rows)
 	}
-	return fmt.Sprintf("%d rows in the last %s, newest %s old, %d trusted", h.Rows, set.MaxWindow(), to.Sub(h.Newest).Round(time.Second), h.Trusted), nil
+	text := fmt.Sprintf("%d rows in the last %s, newest %s old, %d trusted", h.Rows, set.MaxWindow(), to.Sub(h.Newest).Round(time.Second), h.Trusted)
+	if sr.Cost.Estimated != nil {
+		text += ", " + bytesText(*sr.Cost.Estimated) + " read by a run"
+	}
+	return text, nil
 }
 
 func ofService(id string) string {

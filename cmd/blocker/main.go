@@ -31,7 +31,7 @@ const (
 	exitFailed  = 1  // nothing written
 	exitPending = 2  // changes pending, only with --detailed-exitcode
 	exitRefused = 3  // a class of changes refused by the guard, stopped, or not set up
-	exitPartly  = 4  // partly applied, or one of several services failed
+	exitPartly  = 4  // partly applied, rules left out for --max-bytes, or one of several services failed
 	exitUsage   = 64 // the call itself is wrong
 )
 

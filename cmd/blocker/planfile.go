@@ -31,6 +31,8 @@ type planService struct {
 	Changes   []acl.ChangeJSON  `json:"changes"`
 	Refusals  []acl.RefusalJSON `json:"refusals"`
 	Guard     acl.Verdict       `json:"guard"`
+	Window    time.Duration     `json:"window"` // the longest that was judged
+	Unjudged  *unjudged         `json:"unjudged,omitempty"`
 }
 
 // planLife is how long a reviewed plan may be applied.
@@ -41,7 +43,7 @@ func newPlanFile(rep *report) planFile {
 	f := planFile{Version: 1, Run: rep.Run, Made: time.Now().UTC().Truncate(time.Second), Now: rep.Now, To: rep.To}
 	for _, sr := range rep.Services {
 		if sr.Plan != nil {
-			f.Services = append(f.Services, planService{sr.Service.ID, sr.Found, sr.Plan.ChangesJSON(), sr.Plan.RefusalsJSON(), sr.Plan.Verdict})
+			f.Services = append(f.Services, planService{sr.Service.ID, sr.Found, sr.Plan.ChangesJSON(), sr.Plan.RefusalsJSON(), sr.Plan.Verdict, sr.Window, sr.Unjudged})
 		}
 	}
 	return f
@@ -96,12 +98,13 @@ func (f *planFile) service(id string) *planService {
 	return nil
 }
 
-// found gives what the plan was made from.
-func (f *planFile) found(id string) (detect.Result, error) {
-	if s := f.service(id); s != nil {
+// found gives what the plan was made from, and tells the report which rules that leaves out.
+func (f *planFile) found(sr *serviceReport) (detect.Result, error) {
+	if s := f.service(sr.Service.ID); s != nil {
+		sr.Window, sr.Unjudged = s.Window, s.Unjudged
 		return s.Found, nil
 	}
-	return detect.Result{}, fmt.Errorf("the plan has nothing on service %s", id)
+	return detect.Result{}, fmt.Errorf("the plan has nothing on service %s", sr.Service.ID)
 }
 
 // keepReviewed takes every change out of a plan that nobody has reviewed and says what differs. What the lifted limit had

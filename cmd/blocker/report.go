@@ -21,10 +21,12 @@ type report struct {
 type serviceReport struct {
 	Service     config.Service
 	To          time.Time
-	Window      time.Duration    // the longest of its rules
+	Window      time.Duration    // the longest of the rules that were judged
 	Floors      map[string]int64 // by rule: the least requests its condition asks for
 	Snapshot    *acl.Snapshot
 	Found       detect.Result
+	Cost        scanCost
+	Unjudged    *unjudged // rules left out for --max-bytes; nil when every rule was judged
 	Plan        *acl.Plan
 	Applied     *acl.Result
 	LeaseUntil  time.Time // moved to; zero when not moved
@@ -38,7 +40,7 @@ type serviceReport struct {
 
 // exitCode sums the run up for scripts.
 func (r *report) exitCode(detailed bool) int {
-	failed, refused, pending, wrote, ledger := 0, false, false, false, false
+	failed, refused, pending, wrote, ledger, partly := 0, false, false, false, false, false
 	for _, s := range r.Services {
 		if s.Error != "" {
 			failed++
@@ -47,6 +49,7 @@ func (r *report) exitCode(detailed bool) int {
 		pending = pending || (s.Plan != nil && len(s.Plan.Changes) > 0)
 		wrote = wrote || (s.Applied != nil && s.Applied.Created+s.Applied.Updated+s.Applied.Deleted > 0)
 		ledger = ledger || s.LedgerError != ""
+		partly = partly || s.Unjudged != nil
 	}
 	switch {
 	case failed > 0 && (wrote || failed < len(r.Services)):
@@ -57,6 +60,8 @@ func (r *report) exitCode(detailed bool) int {
 		return exitPartly
 	case refused:
 		return exitRefused
+	case partly:
+		return exitPartly
 	case detailed && r.DryRun && pending:
 		return exitPending
 	}
@@ -121,6 +126,7 @@ type serviceBrief struct {
 	Why        string     `json:"why,omitempty"` // why nothing was written
 	Error      string     `json:"error,omitempty"`
 	Ledger     string     `json:"ledger_error,omitempty"`
+	Unjudged   *unjudged  `json:"unjudged,omitempty"` // rules left out for --max-bytes
 }
 
 type data struct {
@@ -128,7 +134,9 @@ type data struct {
 	Newest       *time.Time `json:"newest"`
 	AgeSeconds   *float64   `json:"age_seconds"`
 	BytesScanned int64      `json:"bytes_scanned"`
-	Loss         *float64   `json:"loss"` // null when heartbeats do not tell
+	Estimated    *int64     `json:"bytes_estimated"` // null where no dry run over BigQuery asked
+	Billed       *int64     `json:"bytes_billed"`    // null over the lake
+	Loss         *float64   `json:"loss"`            // null when heartbeats do not tell
 	OKRequests   int64      `json:"ok_requests"`
 	OKAddresses  int64      `json:"ok_addresses"`
 	NoAddress    int64      `json:"no_address"`
@@ -190,7 +198,7 @@ type guardLimit struct {
 // add merges one service into the document. Counts add up; the newest row is the oldest of the services' newest, since the
 // question it answers is how far behind the data is.
 func (d *document) add(s *serviceReport) {
-	brief := serviceBrief{ServiceID: s.Service.ID, Why: s.Refused, Error: s.Error, Ledger: s.LedgerError}
+	brief := serviceBrief{ServiceID: s.Service.ID, Why: s.Refused, Error: s.Error, Ledger: s.LedgerError, Unjudged: s.Unjudged}
 	if s.Snapshot != nil {
 		brief.Stopped = s.Snapshot.Stopped
 	}
@@ -198,6 +206,7 @@ func (d *document) add(s *serviceReport) {
 		brief.LeaseUntil = &s.LeaseUntil
 	}
 	d.Data.add(s.Found.Health, s.To)
+	d.Data.addCost(s.Cost)
 	for _, o := range s.Found.Offenders {
 		d.Offenders = append(d.Offenders, offenderDoc(s.Service.ID, o))
 	}
@@ -249,6 +258,23 @@ func (d *data) add(h detect.Health, to time.Time) {
 	}
 	if h.LossKnown && (d.Loss == nil || h.Loss > *d.Loss) {
 		d.Loss = &h.Loss
+	}
+}
+
+// addCost adds what a service's questions cost.
+func (d *data) addCost(c scanCost) {
+	for _, sum := range []struct {
+		to **int64
+		n  *int64
+	}{{&d.Estimated, c.Estimated}, {&d.Billed, c.Billed}} {
+		if sum.n == nil {
+			continue
+		}
+		total := *sum.n
+		if *sum.to != nil {
+			total += **sum.to
+		}
+		*sum.to = &total
 	}
 }
 

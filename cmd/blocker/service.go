@@ -44,6 +44,9 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 	// Releases never depend on data: when the store does not answer, what is due is still released, and the run has failed.
 	found, storeErr := c.find(ctx, svc, sr, query)
 	sr.Found = found
+	if sr.Unjudged != nil {
+		sr.Alerts = append(sr.Alerts, sr.Unjudged.alert())
+	}
 	c.verifyCrawlers(ctx, found.Offenders)
 
 	past := ledger.ForService(c.past, svc.ID)
@@ -56,7 +59,7 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 	acl.Guard(plan, snapshot, acl.GuardInput{
 		Limits: c.Guard, Health: found.Health, HasData: storeErr == nil, To: c.to, Actions: actions, Never: c.known.Never,
 		Allow: lists.Union(c.known.Allow, c.known.Crawlers), AllowPartial: c.known.AllowPartial,
-		Baseline: ledger.Baseline(ledger.Summaries(past), svc.ID, set.MaxWindow()), Override: c.override,
+		Baseline: ledger.Baseline(ledger.Summaries(past), svc.ID, sr.Window), Override: c.override,
 	})
 	sr.Plan = plan
 	if c.review != nil {
@@ -81,9 +84,10 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 // find asks the store, or takes what a reviewed plan was made from.
 func (c *cycle) find(ctx context.Context, svc config.Service, sr *serviceReport, query detect.Query) (detect.Result, error) {
 	if c.review != nil {
-		return c.review.found(svc.ID)
+		return c.review.found(sr)
 	}
-	found, err := c.engine.Detect(ctx, query)
+	defer c.meter(sr)()
+	found, query, err := c.detect(ctx, sr, query)
 	if err != nil {
 		return detect.Result{}, fmt.Errorf("asking the log store: %w", err)
 	}

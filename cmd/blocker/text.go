@@ -69,13 +69,17 @@ func nameOf(name string) string {
 // line is the summary that can be read aloud.
 func (r *report) line() string {
 	var n counts
-	var refused, failed int
+	var refused, failed, unjudged int
 	var d data
 	for _, s := range r.Services {
 		if s.Error != "" {
 			failed++
 		}
 		d.add(s.Found.Health, s.To)
+		d.addCost(s.Cost)
+		if s.Unjudged != nil {
+			unjudged += len(s.Unjudged.Rules)
+		}
 		if s.Plan != nil {
 			n.add(s.Plan.Changes)
 			refused += len(s.Plan.Refusals)
@@ -90,6 +94,15 @@ func (r *report) line() string {
 	}
 	if d.BytesScanned > 0 {
 		parts = append(parts, fmt.Sprintf("%.0f MB scanned", float64(d.BytesScanned)/1e6))
+	}
+	if d.Estimated != nil {
+		parts = append(parts, bytesText(*d.Estimated)+" estimated before")
+	}
+	if d.Billed != nil {
+		parts = append(parts, bytesText(*d.Billed)+" billed")
+	}
+	if unjudged > 0 {
+		parts = append(parts, fmt.Sprintf("%d rules NOT JUDGED", unjudged))
 	}
 	if failed > 0 {
 		parts = append(parts, fmt.Sprintf("%d of %d services FAILED", failed, len(r.Services)))
