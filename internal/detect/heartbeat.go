@@ -20,6 +20,7 @@ type Heartbeat struct {
 	Time     time.Time
 	Received int64
 	Dropped  map[string]int64 // by reason
+	Sinks    []SinkCount      // by name
 }
 
 // droppedAuth is the reason of lines that failed authentication: nobody's loss.
@@ -33,6 +34,7 @@ func ParseHeartbeat(position string, t time.Time, extra string) (Heartbeat, erro
 	var body struct {
 		Received *int64           `json:"received"`
 		Dropped  map[string]int64 `json:"dropped"`
+		sinkCounts
 	}
 	if err := json.Unmarshal([]byte(extra), &body); err != nil {
 		return Heartbeat{}, fmt.Errorf("parsing heartbeat %s: %w", position, err)
@@ -44,7 +46,7 @@ func ParseHeartbeat(position string, t time.Time, extra string) (Heartbeat, erro
 	if i := strings.LastIndexByte(position, '-'); i >= 0 {
 		spool = position[:i]
 	}
-	return Heartbeat{Spool: spool, Time: t, Received: *body.Received, Dropped: body.Dropped}, nil
+	return Heartbeat{Spool: spool, Time: t, Received: *body.Received, Dropped: body.Dropped, Sinks: body.list()}, nil
 }
 
 // Loss is the share of the lines received between the first and the last

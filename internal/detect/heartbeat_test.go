@@ -49,3 +49,29 @@ func TestAHeartbeatIsReadFromItsRow(t *testing.T) {
 		}
 	}
 }
+
+func TestTheIdentityOfTheNewestHeartbeats(t *testing.T) {
+	at := time.Unix(60, 0).UTC()
+	read := func(position string, t0 time.Time, extra string) detect.Heartbeat {
+		b, err := detect.ParseHeartbeat(position, t0, extra)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	latest := detect.Latest([]detect.Heartbeat{
+		read("bb-1", at, `{"received":1,"shipped":"lost"}`),
+		read("aa-2", at.Add(time.Minute), `{"received":20,"recovered":{"lake":5},"shipped":{"lake":14,"logging":20},"dead_lettered":{"lake":1},"dead_letters_dropped":{"lake":2},"queued":{"lake":3},"dropped":{"auth":4,"full":1}}`),
+		read("aa-1", at, `{"received":2,"shipped":{"lake":2}}`),
+	})
+	if len(latest) != 2 || latest[0].Received != 20 || latest[1].Spool != "bb" || len(latest[1].Sinks) != 0 {
+		t.Fatalf("the newest heartbeats are %+v", latest)
+	}
+	b := latest[0]
+	if len(b.Sinks) != 2 || b.Sinks[0] != (detect.SinkCount{Sink: "lake", Recovered: 5, Shipped: 14, DeadLettered: 1, LettersDropped: 2, Queued: 3}) {
+		t.Fatalf("the sinks are %+v", b.Sinks)
+	}
+	if lake, logging := b.Unexplained(b.Sinks[0]), b.Unexplained(b.Sinks[1]); lake != 0 || logging != -5 {
+		t.Errorf("%d and %d lines are unexplained, want 0 and -5", lake, logging)
+	}
+}

@@ -117,4 +117,5 @@ type Result struct {
 	Health     Health
 	Population map[string]int64 // keys with counted requests per rule, summed over trust classes
 	SQL        string           // the statement that was run, for --explain
+	Heartbeats []Heartbeat      // the newest of each ingest process heard in the window; empty when the engine reads none
 }

@@ -71,7 +71,9 @@ func keyOf(g detect.Group, r *record.Record) string {
 func Reference(q detect.Query, recs []record.Record) detect.Result {
 	rows := rowsOf(q, recs)
 	res := detect.Result{Health: health(q, rows), Population: map[string]int64{}}
-	res.Health.Loss, res.Health.LossKnown = loss(q, recs)
+	beats := heartbeatsOf(q, recs)
+	res.Health.Loss, res.Health.LossKnown = detect.Loss(beats)
+	res.Heartbeats = detect.Latest(beats)
 	for _, rule := range q.Set.Rules() {
 		found, population := offenders(q, rule, rows)
 		res.Offenders = append(res.Offenders, found...)
@@ -272,7 +274,7 @@ func health(q detect.Query, rows []row) (h detect.Health) {
 	return h
 }
 
-func loss(q detect.Query, recs []record.Record) (float64, bool) {
+func heartbeatsOf(q detect.Query, recs []record.Record) []detect.Heartbeat {
 	from := q.From()
 	if t := q.To.Add(-detect.HeartbeatReach); t.Before(from) {
 		from = t
@@ -286,5 +288,5 @@ func loss(q detect.Query, recs []record.Record) (float64, bool) {
 			beats = append(beats, b)
 		}
 	}
-	return detect.Loss(beats)
+	return beats
 }

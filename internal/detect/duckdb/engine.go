@@ -122,7 +122,9 @@ func (e *Engine) Detect(ctx context.Context, q detect.Query) (detect.Result, err
 		}
 		res = detect.Assemble(q, rows)
 		res.SQL = st.SQL
-		res.Health.Loss, res.Health.LossKnown, err = e.loss(ctx, l, from, q.To)
+		beats, err := e.heartbeats(ctx, l, from, q.To)
+		res.Health.Loss, res.Health.LossKnown = detect.Loss(beats)
+		res.Heartbeats = detect.Latest(beats)
 		return err
 	})
 	if err != nil {

@@ -9,11 +9,10 @@ import (
 	"edgewarden/internal/record"
 )
 
-// loss reads the heartbeats of [from, to) and says what share of the lines
-// ingest dropped. A heartbeat that cannot be read is logged and left out.
-func (e *Engine) loss(ctx context.Context, l listing, from, to time.Time) (float64, bool, error) {
+// heartbeats reads those of [from, to). A heartbeat that cannot be read is logged and left out.
+func (e *Engine) heartbeats(ctx context.Context, l listing, from, to time.Time) ([]detect.Heartbeat, error) {
 	if len(l.files) == 0 {
-		return 0, false, nil
+		return nil, nil
 	}
 	type beat struct {
 		position, extra string
@@ -24,7 +23,7 @@ func (e *Engine) loss(ctx context.Context, l listing, from, to time.Time) (float
 		readParquet(l.files), instant(from), instant(to), record.KindHeartbeat)}
 	rows, err := query(ctx, e.db, st, func(b *beat) []any { return []any{&b.position, &b.us, &b.extra} })
 	if err != nil {
-		return 0, false, fmt.Errorf("reading heartbeats: %w", err)
+		return nil, fmt.Errorf("reading heartbeats: %w", err)
 	}
 	var beats []detect.Heartbeat
 	for _, r := range rows {
@@ -35,8 +34,7 @@ func (e *Engine) loss(ctx context.Context, l listing, from, to time.Time) (float
 		}
 		beats = append(beats, b)
 	}
-	share, known := detect.Loss(beats)
-	return share, known, nil
+	return beats, nil
 }
 
 // instant is a time as a literal, which DuckDB prunes files and row groups by.
