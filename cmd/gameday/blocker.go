@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -30,42 +31,80 @@ rules:
     mode: enforce
 `
 
-// verdict is what the rehearsal reads of a run's --json.
+// verdict is what a game reads of a run's --json.
 type verdict struct {
-	Offenders []struct {
-		Key, Rule string
-		Evidence  struct{ Requests int64 }
+	Offenders []struct{ Key, Rule string }
+	Changes   []change
+	Refusals  []refusal
+	Guard     struct {
+		Verdict string
+		Limits  []struct {
+			Name   string
+			Passed bool
+		}
 	}
-	Changes []struct{ Op, ACL, Prefix, Rule, Reason string }
-	Guard   struct{ Verdict string }
 	Data    struct{ Rows int64 }
+	Summary struct{ Notes, Alerts []string }
 }
 
-// blocker runs the real program once, at the rehearsal's time, and returns what it prints.
-func (r *rehearsal) blocker(ctx context.Context, now time.Time, args ...string) (string, error) {
+type change struct{ Op, ACL, Prefix, Rule, Reason string }
+
+type refusal struct{ Key, Rule, Code, Reason string }
+
+// failed reports whether a limit of the guard did not hold.
+func (v verdict) failed(limit string) bool {
+	for _, l := range v.Guard.Limits {
+		if l.Name == limit && !l.Passed {
+			return true
+		}
+	}
+	return false
+}
+
+// refusedFor reports whether an offender was refused with a code.
+func (v verdict) refusedFor(key, code string) bool {
+	return slices.ContainsFunc(v.Refusals, func(r refusal) bool { return r.Key == key && r.Code == code })
+}
+
+// The blocker's exit codes that a game meets: all is done, or a whole class of changes was refused.
+const (
+	exitDone    = 0
+	exitRefused = 3
+)
+
+// blocker runs the real program once, at the game's time, and returns what it prints.
+func (s *stage) blocker(ctx context.Context, now time.Time, args ...string) (out string, code int, err error) {
 	path, err := program("blocker")
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
-	args = append(args, "--config", filepath.Join(r.dir, "edgewarden.yaml"), "--lake", lakeDir(r.dir), "--service-id", service,
-		"--acl", "edgewarden_1,edgewarden_2", "--fastly-endpoint", "http://"+r.edgeAddr, "--ledger", filepath.Join(r.dir, "ledger.jsonl"),
+	args = append(args, "--config", filepath.Join(s.dir, "edgewarden.yaml"), "--lake", lakeDir(s.dir), "--service-id", service,
+		"--acl", "edgewarden_1,edgewarden_2", "--fastly-endpoint", "http://"+s.edgeAddr, "--ledger", filepath.Join(s.dir, "ledger.jsonl"),
 		"--actor", "gameday", "--now", now.UTC().Format(time.RFC3339))
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = append(os.Environ(), "FASTLY_API_TOKEN=gameday")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return "", errors.Join(fmt.Errorf("blocker at %s: %w", now.Format(time.TimeOnly), err), errors.New(stderr.String()+stdout.String()))
+	err = cmd.Run()
+	code = cmd.ProcessState.ExitCode()
+	if err != nil && code != exitRefused {
+		return "", code, errors.Join(fmt.Errorf("blocker at %s: %w", now.Format(time.TimeOnly), err), errors.New(stderr.String()+stdout.String()))
 	}
-	return stdout.String(), nil
+	return stdout.String(), code, nil
 }
 
 // blockerJSON runs the blocker and reads its answer.
-func (r *rehearsal) blockerJSON(ctx context.Context, now time.Time) (verdict, error) {
+func (s *stage) blockerJSON(ctx context.Context, now time.Time) (verdict, error) {
 	var v verdict
-	out, err := r.blocker(ctx, now, "run", "--json")
+	out, code, err := s.blocker(ctx, now, "run", "--json")
 	if err != nil {
 		return v, err
 	}
-	return v, json.Unmarshal([]byte(out), &v)
+	if err := json.Unmarshal([]byte(out), &v); err != nil {
+		return v, fmt.Errorf("reading the blocker's answer: %w", err)
+	}
+	if refused := v.Guard.Verdict == "refused"; refused != (code == exitRefused) {
+		return v, fmt.Errorf("blocker at %s: exit code %d and guard %s do not go together", now.Format(time.TimeOnly), code, v.Guard.Verdict)
+	}
+	return v, nil
 }

@@ -37,7 +37,7 @@ func TestTheSameSeedGivesTheSameRequests(t *testing.T) {
 
 func ids(rs []request) (out []string) {
 	for _, r := range rs {
-		out = append(out, r.id+r.client.addr.String())
+		out = append(out, r.id+r.addr.String())
 	}
 	return out
 }
@@ -45,7 +45,7 @@ func ids(rs []request) (out []string) {
 func TestTheAttackBeginsInItsMinute(t *testing.T) {
 	count := func(n int) (abusive int) {
 		for _, r := range traffic(1, n) {
-			if r.client.label.abusive() {
+			if r.label.abusive() {
 				abusive++
 			}
 		}
@@ -73,7 +73,7 @@ func TestALineIsWhatFastlySends(t *testing.T) {
 			if !f.Token || rec.Kind != record.KindRequest || rec.AddressSource != record.AddressEdge || rec.Problem != "" {
 				t.Errorf("token %v, kind %s, source %s, problem %q", f.Token, rec.Kind, rec.AddressSource, rec.Problem)
 			}
-			if rec.ClientIP != r.client.addr.String() || !rec.Timestamp.Equal(r.at) || rec.Blocked != refused {
+			if rec.ClientIP != r.addr.String() || !rec.Timestamp.Equal(r.at) || rec.Blocked != refused {
 				t.Errorf("%s at %s, blocked %v", rec.ClientIP, rec.Timestamp, rec.Blocked)
 			}
 			if refused != (rec.Status == 403) {
@@ -91,8 +91,8 @@ func TestTheScoreCanMiss(t *testing.T) {
 	play := func(blocked string, stored int64) score {
 		var s score
 		s.begin(cast, 1)
-		s.sent(request{client: &cast[0], at: start}, true)
-		s.sent(request{client: &cast[1], at: start}, false)
+		s.sent(request{addr: cast[0].addr, label: flood, at: start}, true)
+		s.sent(request{addr: cast[1].addr, label: office, at: start}, false)
 		s.Received, s.Stored = 2, stored
 		if blocked != "" {
 			s.block(netip.MustParsePrefix(blocked), "flood", start.Add(time.Minute))

@@ -23,6 +23,7 @@ func main() {
 
 type cli struct {
 	Rehearse rehearseCmd `cmd:"" default:"withargs" help:"Run the rehearsal and print its score (the default command)."`
+	Play     playCmd     `cmd:"" help:"Play long games in compressed time, with every actor and every trouble, and print a score for each seed."`
 	Fastly   fastlyCmd   `cmd:"" help:"Serve the Fastly stand-in alone."`
 }
 
@@ -62,17 +63,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		fmt.Fprintf(stderr, "gameday: %v\nSee gameday --help.\n", err)
 		return 64
 	}
-	if parsed.Command() == "fastly" {
+	passed := true
+	switch parsed.Command() {
+	case "fastly":
 		err = serveFastly(ctx, c.Fastly.Listen, stderr)
-	} else {
-		var passed bool
+	case "play":
+		passed, err = play(ctx, c.Play, stdout, stderr)
+	default:
 		passed, err = rehearse(ctx, c.Rehearse, stdout, stderr)
-		if err == nil && !passed {
-			return 1
-		}
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "gameday:", err)
+		return 1
+	}
+	if !passed {
 		return 1
 	}
 	return 0

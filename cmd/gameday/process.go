@@ -58,7 +58,7 @@ func startIngest(ctx context.Context, dir, token string) (*process, error) {
 	}
 	p := &process{done: make(chan error, 1)}
 	p.cmd = exec.CommandContext(ctx, path, "serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0",
-		"--spool", filepath.Join(dir, "spool"), "--lake", lakeDir(dir), "--lake-age", "200ms", "--token-file", tokenFile, "--drain", "0s")
+		"--spool", filepath.Join(dir, "spool"), "--lake", lakeDir(dir), "--lake-age", "100ms", "--token-file", tokenFile, "--service-id", service, "--drain", "0s")
 	pipe, err := p.cmd.StderrPipe()
 	if err != nil {
 		return nil, err
@@ -116,6 +116,28 @@ func (p *process) stop() error {
 		_ = p.cmd.Process.Kill()
 		return errors.New("ingest did not end within 30 s of SIGTERM")
 	}
+}
+
+// kill ends ingest as a dead machine would.
+func (p *process) kill() error {
+	if err := p.cmd.Process.Kill(); err != nil {
+		return err
+	}
+	<-p.done // says that it was killed
+	return nil
+}
+
+// importFile runs ingest import on a log file.
+func (s *stage) importFile(ctx context.Context, file string) error {
+	path, err := program("ingest")
+	if err != nil {
+		return err
+	}
+	out, err := exec.CommandContext(ctx, path, "import", file, "--lake", lakeDir(s.dir), "--service-id", service).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("ingest import: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // metric reads one counter, summed over its labels, from the operator's port.

@@ -53,14 +53,14 @@ func (s *score) begin(cast []client, seed uint64) {
 // sent counts one request and what became of it.
 func (s *score) sent(q request, refused bool) {
 	s.Sent++
-	if _, seen := s.first[q.client.addr]; !seen {
-		s.first[q.client.addr] = q.at
+	if _, seen := s.first[q.addr]; !seen {
+		s.first[q.addr] = q.at
 	}
 	n := int64(0)
 	if refused {
 		n = 1
 	}
-	if q.client.label.abusive() {
+	if q.label.abusive() {
 		s.attacks, s.stopped = s.attacks+1, s.stopped+n
 	} else {
 		s.humans, s.refused = s.humans+1, s.refused+n

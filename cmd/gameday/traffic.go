@@ -9,143 +9,140 @@ import (
 	"time"
 )
 
-// label says what a client is; the programs never see it.
-type label string
-
-const (
-	human  label = "human"  // one person, a few requests a minute
-	office label = "office" // forty devices behind one address
-	flood  label = "flood"  // one address, many requests, few paths
-	brute  label = "brute"  // one address, one login form
-)
-
-// abusive reports whether blocking the label is right.
-func (l label) abusive() bool { return l == flood || l == brute }
-
-// client is one address with the traffic it makes.
-type client struct {
-	addr    netip.Addr
-	label   label
-	country string
-	asn     int
-	devices []device
-	perMin  int // requests a minute
-	from    int // first minute it is active
-}
-
-// device is a browser behind an address.
+// device is a browser, a robot or a script.
 type device struct{ agent, ja4 string }
 
-// Traffic shapes. The office makes more requests than any single person and fewer than an attacker; people forget
-// passwords. A rule that blocks the office or a person is wrong; one that spares the flood or the brute force is wrong too.
-const (
-	humans        = 240
-	officeDevices = 40
-	attackFrom    = 4 // minute of the rehearsal in which the attacks begin
-	minutes       = 12
-)
-
-// clients makes the cast. Addresses are from the documentation ranges (RFC 5737, RFC 3849).
-func clients(rng *rand.Rand) []client {
-	var cast []client
-	for i := range humans {
-		c := client{label: human, country: pick(rng, "DE", "FR", "NL", "GB"), asn: 64496 + rng.IntN(8), perMin: 2 + rng.IntN(5), devices: devices(rng, 1)}
-		if i%4 == 0 {
-			c.addr = netip.MustParseAddr(fmt.Sprintf("2001:db8:%x:%x::%x", 1+i, rng.IntN(1<<16), 1+rng.IntN(1<<16)))
-		} else {
-			c.addr = netip.AddrFrom4([4]byte{198, 51, 100, byte(1 + i)})
-		}
-		cast = append(cast, c)
+func newDevice(rng *rand.Rand) device {
+	return device{
+		agent: fmt.Sprintf("Mozilla/5.0 (%s) demo/%d.%d", pick(rng, "Windows NT 10.0", "Macintosh", "X11; Linux x86_64", "iPhone"), 90+rng.IntN(40), rng.IntN(9)),
+		ja4:   fmt.Sprintf("t13d%04dh2_%012x_%012x", 1000+rng.IntN(9000), rng.Uint64()>>16, rng.Uint64()>>16),
 	}
-	return append(cast,
-		client{addr: netip.MustParseAddr("192.0.2.10"), label: office, country: "DE", asn: 64500, perMin: 260, devices: devices(rng, officeDevices)},
-		client{addr: netip.MustParseAddr("203.0.113.66"), label: flood, country: "ZZ", asn: 64510, perMin: 1500, devices: devices(rng, 1), from: attackFrom},
-		client{addr: netip.MustParseAddr("203.0.113.99"), label: brute, country: "ZZ", asn: 64511, perMin: 45, devices: devices(rng, 1), from: attackFrom},
-	)
 }
 
 func devices(rng *rand.Rand, n int) []device {
 	ds := make([]device, n)
 	for i := range ds {
-		ds[i] = device{
-			agent: fmt.Sprintf("Mozilla/5.0 (%s) demo/%d.%d", pick(rng, "Windows NT 10.0", "Macintosh", "X11; Linux x86_64", "iPhone"), 90+rng.IntN(40), rng.IntN(9)),
-			ja4:   fmt.Sprintf("t13d%04dh2_%012x_%012x", 1000+rng.IntN(9000), rng.Uint64()>>16, rng.Uint64()>>16),
-		}
+		ds[i] = newDevice(rng)
 	}
 	return ds
 }
 
 func pick[T any](rng *rand.Rand, from ...T) T { return from[rng.IntN(len(from))] }
 
+// between is a number from least to most.
+func between(rng *rand.Rand, least, most int) int { return least + rng.IntN(most-least+1) }
+
 // request is one request as it is about to reach the edge.
 type request struct {
-	client *client
-	at     time.Time
-	device device
-	method string
-	path   string
-	status int
-	id     string
+	addr    netip.Addr
+	label   label
+	country string
+	asn     int
+	device  device
+	at      time.Time
+	method  string
+	path    string
+	status  int
+	id      string
+	claims  netip.Addr // the address in its header Fastly-Client-IP; none when invalid
 }
 
-// minute makes the requests of one minute, in time order.
-func minute(rng *rand.Rand, cast []client, n int, start time.Time) []request {
-	var out []request
-	for i := range cast {
-		c := &cast[i]
-		if n < c.from {
-			continue
-		}
-		for range c.perMin {
-			r := request{client: c, at: start.Add(time.Duration(rng.Int64N(int64(time.Minute)))).Truncate(time.Microsecond),
-				device: pick(rng, c.devices...), id: fmt.Sprintf("%016x%016x", rng.Uint64(), rng.Uint64())}
-			r.method, r.path, r.status = behave(rng, c.label)
-			out = append(out, r)
-		}
-	}
-	sortByTime(out)
-	return out
+// pop is where the request reaches the edge: always the same for an address.
+func (r request) pop() string {
+	b := r.addr.As16()
+	return []string{"AMS", "FRA", "LHR", "CDG"}[(b[13]^b[14]^b[15]^b[7])%4]
 }
 
-// behave is what a client of a label asks for and what it would be answered.
-func behave(rng *rand.Rand, l label) (method, path string, status int) {
-	switch l {
-	case flood:
-		return "GET", pick(rng, "/search", "/search", "/api/price"), pick(rng, 200, 200, 200, 503)
-	case brute:
-		return "POST", "/login", 401
-	}
+// within gives a moment of the minute that begins at start.
+func within(rng *rand.Rand, start time.Time) time.Time {
+	return start.Add(time.Duration(rng.Int64N(int64(time.Minute)))).Truncate(time.Microsecond)
+}
+
+// newID is a request id.
+func newID(rng *rand.Rand) string { return fmt.Sprintf("%016x%016x", rng.Uint64(), rng.Uint64()) }
+
+// browse is what a person asks for and is answered: people forget passwords, and some links are broken.
+func browse(rng *rand.Rand) (method, path string, status int) {
 	switch n := rng.IntN(100); {
 	case n < 2:
 		return "POST", "/login", pick(rng, 200, 200, 401)
 	case n < 5:
-		return "GET", "/missing/" + fmt.Sprint(rng.IntN(50)), 404
+		return "GET", fmt.Sprintf("/missing/%d", rng.IntN(50)), 404
 	}
 	return "GET", fmt.Sprintf("/%s/%d", pick(rng, "shop", "article", "static/img", "cart"), rng.IntN(400)), 200
+}
+
+// searchFlood and guess are what the simplest attackers ask for.
+func searchFlood(rng *rand.Rand) (method, path string, status int) {
+	return "GET", pick(rng, "/search", "/search", "/api/price"), pick(rng, 200, 200, 200, 503)
+}
+
+func guess(*rand.Rand) (method, path string, status int) { return "POST", "/login", 401 }
+
+// message is a request in our log format; the order is that of deploy/fastly/log.format.
+type message struct {
+	Timestamp     string `json:"timestamp"`
+	ServiceID     string `json:"service_id"`
+	RequestID     string `json:"request_id"`
+	POP           string `json:"pop"`
+	ClientIP      string `json:"client_ip"`
+	ClientASN     int    `json:"client_asn"`
+	ClientCountry string `json:"client_country"`
+	Host          string `json:"host"`
+	Method        string `json:"method"`
+	Path          string `json:"path"`
+	Query         string `json:"query"`
+	Protocol      string `json:"protocol"`
+	Status        int    `json:"status"`
+	ResponseBytes int    `json:"response_bytes"`
+	RequestBytes  int    `json:"request_bytes"`
+	ElapsedUsec   int    `json:"elapsed_usec"`
+	TTFBUsec      int    `json:"ttfb_usec"`
+	Cache         string `json:"cache"`
+	UserAgent     string `json:"user_agent"`
+	Referer       string `json:"referer"`
+	TLSVersion    string `json:"tls_version"`
+	TLSCipher     string `json:"tls_cipher"`
+	JA3           string `json:"ja3"`
+	JA4           string `json:"ja4"`
+	FirstHop      bool   `json:"first_hop"`
+	BotName       string `json:"bot_name"`
+	Blocked       bool   `json:"blocked"`
+	WouldBlock    bool   `json:"would_block"`
 }
 
 // line is the request as Fastly's classic syslog format sends it, in our log format; refused says that the edge answered 403
 // by our ACL.
 func line(r request, token string, refused bool) ([]byte, error) {
-	cache, bytes := "MISS", 5120
-	if refused {
-		r.status, cache, bytes = 403, "ERROR", 210
+	m := message{
+		Timestamp: r.at.UTC().Format("2006-01-02T15:04:05.000000Z"), ServiceID: service, RequestID: r.id, POP: r.pop(),
+		ClientIP: r.addr.String(), ClientASN: r.asn, ClientCountry: r.country, Host: "shop.example.com",
+		Method: r.method, Path: r.path, Protocol: "HTTP/2", Status: r.status, ResponseBytes: 5120, RequestBytes: 420,
+		ElapsedUsec: 1200, TTFBUsec: 900, Cache: "MISS", UserAgent: r.device.agent, TLSVersion: "TLSv1.3",
+		TLSCipher: "TLS_AES_128_GCM_SHA256", JA4: r.device.ja4, FirstHop: true, Blocked: refused,
 	}
-	message, err := json.Marshal(map[string]any{
-		"timestamp": r.at.UTC().Format("2006-01-02T15:04:05.000000Z"), "service_id": service, "request_id": r.id, "pop": "AMS",
-		"client_ip": r.client.addr.String(), "client_asn": r.client.asn, "client_country": r.client.country, "host": "shop.example.com",
-		"method": r.method, "path": r.path, "query": "", "protocol": "HTTP/2", "status": r.status, "response_bytes": bytes, "request_bytes": 420,
-		"elapsed_usec": 1200, "ttfb_usec": 900, "cache": cache, "user_agent": r.device.agent, "referer": "", "tls_version": "TLSv1.3",
-		"tls_cipher": "TLS_AES_128_GCM_SHA256", "ja3": "", "ja4": r.device.ja4, "first_hop": true, "bot_name": "", "blocked": refused, "would_block": false,
-	})
+	if refused {
+		m.Status, m.Cache, m.ResponseBytes = 403, "ERROR", 210
+	}
+	body, err := json.Marshal(m)
 	if err != nil {
 		return nil, err
 	}
-	head := fmt.Sprintf("%s<134>%s cache-ams21000 edgewarden[246810]: ", token, r.at.UTC().Format(time.RFC3339))
-	return append(append([]byte(head), message...), '\n'), nil
+	return append(append(head(r, token, "edgewarden"), body...), '\n'), nil
 }
 
-// sortByTime puts a minute's requests in the order in which they reach the edge.
+// defaultLine is the same request as a second endpoint with Fastly's default format logs it: %h, which is what the client
+// wrote into Fastly-Client-IP. https://www.fastly.com/documentation/reference/http/http-headers/Fastly-Client-IP/
+func defaultLine(r request, token string) []byte {
+	return fmt.Appendf(head(r, token, "weblog"), "%s - - [%s] \"%s %s HTTP/1.1\" %d 5120\n", r.claims, r.at.UTC().Format("02/Jan/2006:15:04:05 -0700"), r.method, r.path, r.status)
+}
+
+func head(r request, token, endpoint string) []byte {
+	b := make([]byte, 0, 800)
+	return fmt.Appendf(b, "%s<134>%s cache-ams21000 %s[246810]: ", token, r.at.UTC().Format(time.RFC3339), endpoint)
+}
+
+// sortByTime puts requests in the order in which they reach the edge.
 func sortByTime(rs []request) {
 	slices.SortStableFunc(rs, func(a, b request) int { return a.at.Compare(b.at) })
 }
