@@ -334,6 +334,7 @@ func (r *reader) policy(n ast.Node, s *policy.Settings) {
 		"escalation":    r.factor(&s.Escalation, "escalation", 100),
 		"forget":        r.duration(&s.Forget, "forget", time.Hour, 400*day),
 		"propagation":   r.duration(&s.Propagation, "propagation", 30*time.Second, time.Hour),
+		"shared_room":   r.factor(&s.SharedRoom, "shared_room", 1000),
 		"min_addresses": r.integer(&s.MinAddresses, "min_addresses", 1, 1<<16),
 		"roll_up":       r.integer(&s.RollUp, "roll_up", policy.LeastRollUp, 256),
 	})

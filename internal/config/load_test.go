@@ -68,7 +68,7 @@ lists_cache: /var/lib/lists
 egress: [192.0.2.1, "2001:db8:1::/48"]
 trust:
   allow: [forgeable_address, unauthenticated_sender]
-policy: {max: 2d, escalation: 1.5, forget: 1w, propagation: 90s, min_addresses: 5, roll_up: 6}
+policy: {max: 2d, escalation: 1.5, forget: 1w, propagation: 90s, shared_room: 2.5, min_addresses: 5, roll_up: 6}
 guard:
   width4: 25
   width6: 56
@@ -115,7 +115,7 @@ ingest:
 		},
 		ListsCache: "/var/lib/lists",
 		Egress:     []netip.Prefix{p("192.0.2.1/32"), p("2001:db8:1::/48")},
-		Policy: policy.Settings{Max: 48 * time.Hour, Escalation: 1.5, Forget: 7 * 24 * time.Hour, Propagation: 90 * time.Second, MinAddresses: 5, RollUp: 6,
+		Policy: policy.Settings{Max: 48 * time.Hour, Escalation: 1.5, Forget: 7 * 24 * time.Hour, Propagation: 90 * time.Second, SharedRoom: 2.5, MinAddresses: 5, RollUp: 6,
 			MaxWidth4: 25, MaxWidth6: 56, TrustForgeable: true, TrustUnauthenticated: true},
 		Guard: acl.Limits{MaxWidth4: 25, MaxWidth6: 56, Stale: 20 * time.Minute, Loss: 0.1, NewBlocks: 7, Collateral: 0.02, AllowReleases: 0.3,
 			ClockSkew: time.Minute, Ahead: 0.005, NoAddress: 0.1, Volume: 1},

@@ -51,6 +51,11 @@ func with(o detect.Offender, change func(*detect.Offender)) detect.Offender {
 	return o
 }
 
+// shared is an offender with many devices, most of whose requests go well.
+func shared(key, rule string, requests int64) detect.Offender {
+	return with(offender(key, rule, requests), func(o *detect.Offender) { o.Measures.JA4s, o.Measures.OK = 9, requests })
+}
+
 func block(key, rule string, since, until time.Duration, strikes int) policy.Block {
 	return policy.Block{Prefix: prefix(key), Kind: policy.KindBlock, Rule: rule, Since: now.Add(since), Until: now.Add(until), Strikes: strikes, Run: "r"}
 }
@@ -136,6 +141,22 @@ func TestDecide(t *testing.T) {
 		{"an address that many devices share never escalates", in(history(3, day), with(offender("203.0.113.9", "flood", 500), func(o *detect.Offender) {
 			o.Measures.JA4s, o.Measures.OK = 5, 400
 		})), []string{"block block 203.0.113.9 [flood] +1h0m0s n=3"}},
+		{"an address that many devices share gets four times the room of its rule", in(nil, shared("203.0.113.9", "flood", 399)),
+			[]string{"refuse block 203.0.113.9 [flood] looks_shared"}},
+		{"and no more", in(nil, shared("203.0.113.9", "flood", 400)), []string{"block block 203.0.113.9 [flood] +1h0m0s n=1"}},
+		{"so does a carrier's prefix", in(nil, with(shared("203.0.113.0/24", "flood", 399), func(o *detect.Offender) {
+			o.Group, o.Measures.Addresses = detect.ByPrefix, 60
+		})), []string{"refuse block 203.0.113.0/24 [flood] looks_shared"}},
+		{"the room is a setting", in(func(i *policy.Input) { i.Settings.SharedRoom = 2.5 }, shared("203.0.113.9", "flood", 249), shared("203.0.113.8", "flood", 250)),
+			[]string{"block block 203.0.113.8 [flood] +1h0m0s n=1", "refuse block 203.0.113.9 [flood] looks_shared"}},
+		{"a room of one is none", in(func(i *policy.Input) { i.Settings.SharedRoom = 1 }, shared("203.0.113.9", "flood", 100)),
+			[]string{"block block 203.0.113.9 [flood] +1h0m0s n=1"}},
+		{"one rule that is met with room to spare is enough", in(nil, shared("203.0.113.9", "flood", 150), offender("203.0.113.9", "login", 70)),
+			[]string{"block block 203.0.113.9 [login] +6h0m0s n=1", "refuse block 203.0.113.9 [flood] looks_shared"}},
+		{"the room is the same in shadow mode", in(nil, shared("203.0.113.9", "probe", 39)), []string{"refuse shadow 203.0.113.9 [probe] looks_shared"}},
+		{"a block that is there is not argued with", in(func(i *policy.Input) {
+			i.Present = []policy.Block{block("203.0.113.9", "flood", -5*time.Minute, 55*time.Minute, 1)}
+		}, shared("203.0.113.9", "flood", 150)), []string{"keep block 203.0.113.9 [flood] +55m0s n=1"}},
 		{"many fingerprints without success are no office", in(history(1, day), with(offender("203.0.113.9", "flood", 500), func(o *detect.Offender) {
 			o.Measures.JA4s, o.Measures.OK = 9, 250
 		})), []string{"block block 203.0.113.9 [flood] +2h0m0s n=2"}},

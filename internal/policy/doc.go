@@ -4,7 +4,7 @@
 //
 // An entry lives so:
 //
-//	offender ──refuse: allowlist, crawler, never-block, width, exempt, trust, report only
+//	offender ──refuse: allowlist, crawler, never-block, width, exempt, trust, report only, looks shared
 //	   │
 //	 block  (strike n lasts Block × Escalation^(n-1), at most Max)
 //	   │◀──────────────┐

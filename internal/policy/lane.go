@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -139,6 +140,11 @@ func (d *decider) begin(kind Kind, c *candidate, offenders []*detect.Offender, w
 		last = latest(last, was.Since)
 	}
 	fresh := slices.DeleteFunc(slices.Clone(offenders), func(o *detect.Offender) bool {
+		if least := d.sharedLeast(o); !d.in.ByHand && float64(o.Measures.Requests) < least {
+			d.refuse(o, c.prefix, CodeShared, sentence("%s looks shared: %d TLS fingerprints, and %d of %d requests went well. Such a one is blocked from %.0f requests on: policy: {shared_room: …} sets how much that is.",
+				Key(c.prefix), o.Measures.JA4s, o.Measures.OK, o.Measures.Requests, least))
+			return true
+		}
 		seen := o.Measures.LastSeen
 		old := !last.IsZero() && !seen.IsZero() && !seen.After(last.Add(d.s.Propagation))
 		if old {
@@ -195,6 +201,16 @@ func (d *decider) remembered(kind Kind, p netip.Prefix) (strikes int, last time.
 func looksShared(o *detect.Offender) bool {
 	m := o.Measures
 	return m.JA4s >= sharedJA4s && 2*m.OK > m.Requests
+}
+
+// sharedLeast is the fewest requests from which an offender that looks shared is blocked; 0 for all others. Behind an office or
+// a carrier's /24 are many people, and when they all come at once, to a sale, they are as busy as a flood. What
+// an attacker gains by changing his fingerprint with every request is this room and no more.
+func (d *decider) sharedLeast(o *detect.Offender) float64 {
+	if !looksShared(o) {
+		return 0
+	}
+	return math.Ceil(d.s.SharedRoom * float64(max(1, d.in.Actions[o.Rule].Floor)))
 }
 
 // attach names offenders in the decision that covers them.

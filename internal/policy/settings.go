@@ -15,6 +15,7 @@ const (
 	DefaultWidth4       = 24
 	DefaultWidth6       = 48
 	DefaultMinAddresses = 3
+	DefaultSharedRoom   = 4.0
 	// LeastRollUp is the fewest offenders that can justify a block of their whole prefix.
 	LeastRollUp = 3
 	// MaxExempt is the longest that an unblock by hand keeps an address exempt.
@@ -30,6 +31,7 @@ type Settings struct {
 	Forget                               time.Duration // strikes are forgotten after it; 0 means 30 days
 	Propagation                          time.Duration // requests sooner than this after a block do not count; 0 means 2 min
 	MaxWidth4, MaxWidth6                 int           // shortest prefix allowed; 0 means 24 and 48
+	SharedRoom                           float64       // how many times its rule's floor an address that looks shared may ask for; 0 means 4, less than 1 means 1
 	MinAddresses                         int           // fewest addresses that must take part for a prefix to be blocked; 0 means 3
 	RollUp                               int           // so many blocked hosts of a /24 or /56 become one block of it, see rollUp; 0 means never
 	TrustForgeable, TrustUnauthenticated bool
@@ -45,6 +47,12 @@ func (s Settings) WithDefaults() Settings {
 		s.Escalation = DefaultEscalation
 	case s.Escalation < 1:
 		s.Escalation = 1
+	}
+	switch {
+	case s.SharedRoom == 0 || math.IsNaN(s.SharedRoom):
+		s.SharedRoom = DefaultSharedRoom
+	case s.SharedRoom < 1:
+		s.SharedRoom = 1
 	}
 	if s.MaxWidth4 <= 0 {
 		s.MaxWidth4 = DefaultWidth4

@@ -98,6 +98,7 @@ const (
 	CodeUnreadable      = "unreadable_mark"
 	CodeUnlisted        = "unlisted"      // an allow entry whose prefix left the allowlist
 	CodeSameBurst       = "same_burst"    // the burst that its last block was for
+	CodeShared          = "looks_shared"  // an address or prefix with many devices, below what is allowed to such
 	CodeFewAddresses    = "few_addresses" // a prefix of which only few addresses took part
 	CodeUnknownRule     = "unknown_rule"  // an offender of a rule without an action
 	CodeRolledUp        = "rolled_up"     // a block of a host that one of its whole prefix replaces
