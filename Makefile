@@ -6,7 +6,7 @@ FUZZTIME ?= 5s
 # every module of the repository besides the product's own: checks that are too heavy for its go.mod
 TEST_MODULES := $(patsubst ./%/go.mod,%,$(filter-out ./go.mod ./tools/go.mod,$(shell find . -name go.mod -not -path './.git/*' | sort)))
 
-.PHONY: help build demo test ci lint static vuln race fuzz bench bench-peers torture soak modules
+.PHONY: help build demo gameday gameday-fixed test ci lint static vuln race fuzz bench bench-peers torture soak modules
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,10 +17,16 @@ build: ## build the three programs into bin/
 demo: build ## the rehearsal: attackers among customers, both programs, a stand-in edge, a score
 	$(BIN)/gameday
 
+gameday: build ## 20 long games with seeds nobody has chosen, every actor and every trouble; SEEDS=1,2 for chosen ones
+	$(BIN)/gameday play $(if $(SEEDS),--seed $(SEEDS),--fresh 20)
+
+gameday-fixed: build
+	$(BIN)/gameday play --seed 1,2,3
+
 test: ## all tests of the product, in a few minutes
 	$(GO) test ./...
 
-ci: lint static vuln race fuzz modules ## the slower checks
+ci: lint static vuln race fuzz modules gameday-fixed ## the slower checks
 
 lint: ## formatting, go vet, staticcheck, module sums
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "$$unformatted"; echo 'run gofmt -w on these files'; exit 1; }

@@ -37,7 +37,7 @@ func (d *day) run(ctx context.Context, n int) error {
 		case exempt:
 		case ch.Op == "create":
 			created++
-			d.tally.created(p, ch.Rule, at(n))
+			d.tally.created(p, ch.Rule, at(n), ch.Until)
 		case ch.Op == "update":
 			d.tally.extended++
 		case ch.Op == "delete":
@@ -89,10 +89,11 @@ const (
 	seenCrawler = "the crawler is shown, and refused as verified"
 	seenLate    = "the attacker in late lines is shown, and refused while they are stale"
 	seenRelease = "a block that falls due while ingest is dead is released"
+	seenSecond  = "who comes back after its block has ended is blocked for twice as long"
 	seenExtend  = "the block of an attacker that goes on is extended"
 )
 
-var allSeen = []string{seenInsider, seenHeader, seenImport, seenCrawler, seenLate, seenRelease, seenExtend}
+var allSeen = []string{seenInsider, seenHeader, seenImport, seenCrawler, seenLate, seenRelease, seenSecond, seenExtend}
 
 func (d *day) seen(what string, yes bool) {
 	if yes {
@@ -103,6 +104,7 @@ func (d *day) seen(what string, yes bool) {
 // acts says which act of the game was not seen.
 func (d *day) acts() {
 	d.seen(seenRelease, d.tally.duringOutage > 0)
+	d.seen(seenSecond, d.tally.second == time.Hour)
 	d.seen(seenExtend, d.tally.extended > 0)
 	for _, what := range allSeen {
 		if !d.tally.saw[what] {

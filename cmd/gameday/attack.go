@@ -21,19 +21,25 @@ type attack struct {
 	rate    int // requests a minute
 	from    int // minutes
 	to      int
-	presses bool // goes on at full rate while it is blocked; others fall to a tenth
+	returns span // when it comes back
+	presses bool // goes on while it is blocked; others give up for good a few minutes after they notice
+	gives   int  // minutes until it gives up
+	gaveUp  bool
 }
 
 func (a *attack) minute(n int, start time.Time, blocked func(netip.Addr) bool) []request {
-	if n < a.from || n >= a.to {
+	if (n < a.from || n >= a.to) && !a.returns.has(n) {
 		return nil
 	}
-	rate := a.rate
 	if !a.presses && a.target.IsValid() && blocked(a.addr(a.rng)) {
-		rate = max(1, rate/10)
+		a.gives--
+		a.gaveUp = a.gaveUp || a.gives <= 0
 	}
-	out := make([]request, 0, rate)
-	for range rate {
+	if a.gaveUp {
+		return nil
+	}
+	out := make([]request, 0, a.rate)
+	for range a.rate {
 		r := request{addr: a.addr(a.rng), label: a.label, country: a.country, asn: a.asn, device: a.device(a.rng), at: within(a.rng, start), id: newID(a.rng), claims: a.claims}
 		r.method, r.path, r.status = a.ask(a.rng)
 		out = append(out, r)

@@ -47,7 +47,10 @@ type verdict struct {
 	Summary struct{ Notes, Alerts []string }
 }
 
-type change struct{ Op, ACL, Prefix, Rule, Reason string }
+type change struct {
+	Op, ACL, Prefix, Rule, Reason string
+	Until                         time.Time // zero: no expiry
+}
 
 type refusal struct{ Key, Rule, Code, Reason string }
 

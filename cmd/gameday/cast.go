@@ -51,18 +51,18 @@ func source(seed uint64, name string) *rand.Rand {
 func (c *cast) people(seed uint64, dice *rand.Rand, times timetable, officeAt func(int) netip.Addr) {
 	c.actors = append(c.actors,
 		&crowd{rng: source(seed, "people"), label: human, arrivals: between(dice, 230, 280), least: 1, to: dayEnds},
-		&crowd{rng: source(seed, "sale"), label: sale, arrivals: between(dice, 500, 700), least: 5, from: times.sale.from, to: times.sale.to},
+		&crowd{rng: source(seed, "sale"), label: sale, arrivals: between(dice, 400, 600), least: 6, from: times.sale.from, to: times.sale.to},
 		&robot{rng: source(seed, "crawler"), addrs: someOf(dice, netip.MustParsePrefix(crawlerRange), between(dice, 1, 2)), rate: between(dice, 320, 420), gone: between(dice, 8, 25)})
 	for i := range 3 { // the first one is ours, on the allowlist
 		name := fmt.Sprint("office", i)
 		c.actors = append(c.actors, &shared{rng: source(seed, name), label: office, addrs: []netip.Addr{officeAt(i)}, devices: devices(source(seed, name+" devices"), between(dice, 25, 60)),
-			rate: between(dice, 80, 240), swell: between(dice, 250, 600), sale: times.sale})
+			rate: between(dice, 80, 240), swell: between(dice, 300, 650), sale: times.sale})
 	}
 	for i := range 2 {
 		name := fmt.Sprint("carrier", i)
 		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18, byte(200 + 20*i + dice.IntN(20)), 0}), 24)
 		c.actors = append(c.actors, &shared{rng: source(seed, name), label: carrier, addrs: someOf(dice, p, between(dice, 60, 200)), devices: devices(source(seed, name+" devices"), 900),
-			rate: between(dice, 150, 300), swell: between(dice, 700, 1100), sale: times.sale})
+			rate: between(dice, 150, 300), swell: between(dice, 1000, 2000), sale: times.sale})
 	}
 }
 
@@ -72,7 +72,7 @@ func (c *cast) single(seed uint64, dice *rand.Rand, times timetable) {
 	add := func(l label, rate int, ask func(*rand.Rand) (string, string, int)) *attack {
 		addr := netip.AddrFrom4([4]byte{203, 0, 113, byte(1 + homes[len(c.attacks)])})
 		a := &attack{rng: source(seed, string(l)), label: l, target: netip.PrefixFrom(addr, 32), addr: one(addr), ask: ask, device: one(newDevice(dice)), country: "ZZ", asn: 64510 + len(c.attacks),
-			rate: rate, from: between(dice, times.attacks.from, times.attacks.to), to: between(dice, 70, 100)}
+			rate: rate, from: between(dice, times.attacks.from, times.attacks.to), to: between(dice, 70, 100), presses: dice.IntN(2) == 0, gives: between(dice, 2, 10)}
 		c.attacks = append(c.attacks, a)
 		return a
 	}
@@ -87,6 +87,8 @@ func (c *cast) single(seed uint64, dice *rand.Rand, times timetable) {
 	press.presses, press.to = true, dayEnds
 	short := add(burst, between(dice, 1000, 1150), searchFlood) // its block is due while ingest is dead
 	short.from, short.to = 22, 24
+	again := add(returner, between(dice, 1000, 1150), searchFlood)
+	again.from, again.to, again.returns = 16, 18, span{66, 68}
 	tardy := add(latecome, between(dice, 30, 50), guess)
 	tardy.from, tardy.to = times.late.from, dayEnds
 	inside := add(insider, between(dice, 10, 40), guess)
@@ -99,11 +101,11 @@ func (c *cast) many(seed uint64, dice *rand.Rand, times timetable) {
 	p := netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 19, byte(nets[0]), 0}), 24)
 	n := between(dice, 22, 28) // at most 90 requests a minute each
 	c.attacks = append(c.attacks, &attack{rng: source(seed, string(network)), label: network, target: p, addr: among(someOf(dice, p, n)), ask: searchFlood, device: among(devices(dice, 3)),
-		country: "ZZ", asn: 64520, rate: between(dice, 1650, 1980), from: between(dice, times.attacks.from, times.attacks.to), to: between(dice, 62, 100)})
+		country: "ZZ", asn: 64520, rate: between(dice, 1650, 1980), from: between(dice, times.attacks.from, times.attacks.to), to: between(dice, 62, 100), presses: true})
 
 	six := netip.MustParsePrefix(fmt.Sprintf("2001:db8:f%03x:%x::/64", dice.IntN(1<<12), dice.IntN(1<<16)))
 	c.attacks = append(c.attacks, &attack{rng: source(seed, string(rotation)), label: rotation, target: six, addr: anyOf(six), ask: searchFlood, device: one(newDevice(dice)),
-		country: "ZZ", asn: 64521, rate: between(dice, 360, 600), from: between(dice, times.attacks.from, times.attacks.to), to: between(dice, 70, 100)})
+		country: "ZZ", asn: 64521, rate: between(dice, 360, 600), from: between(dice, times.attacks.from, times.attacks.to), to: between(dice, 70, 100), presses: dice.IntN(2) == 0, gives: between(dice, 2, 10)})
 
 	var homes []netip.Addr
 	for range between(dice, 400, 700) {

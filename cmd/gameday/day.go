@@ -19,7 +19,7 @@ import (
 //
 //	minute    5–10  lines of one POP are lost
 //	         10–20  the attackers begin
-//	         12–25  strangers forge lines: in a header, without the token, in a file that is imported
+//	         12–29  strangers forge lines: in a header, without the token, in a file that is imported
 //	         41–60  ingest is dead; a block falls due
 //	         64–79  the flash sale
 //	         80–95  lines are held back and arrive late, with a new attacker in them

@@ -23,6 +23,7 @@ const (
 	rotation label = "rotation" // one IPv6 /64, a new address for each request
 	forger   label = "forger"   // sends a stranger's address in Fastly-Client-IP
 	hammer   label = "hammer"   // goes on as if nothing had happened while it is blocked
+	returner label = "returner" // a burst, silence until its block has ended, and the same again
 	latecome label = "late"     // a password guesser whose lines arrive late
 )
 

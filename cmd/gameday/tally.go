@@ -28,6 +28,7 @@ type tally struct {
 
 	labels                   map[netip.Addr]label
 	spared, attacks, stopped int64
+	second                   time.Duration // how long the block of the returner lasts
 	blocks, right            int
 	ended                    map[string]bool // prefixes that were released
 	duringOutage, extended   int
@@ -99,7 +100,7 @@ func (t *tally) sent(q request, refused bool) {
 }
 
 // created judges a new block.
-func (t *tally) created(p netip.Prefix, rule string, at time.Time) {
+func (t *tally) created(p netip.Prefix, rule string, at, until time.Time) {
 	t.blocks++
 	hit := map[label]int{}
 	for addr, l := range t.labels {
@@ -113,12 +114,19 @@ func (t *tally) created(p netip.Prefix, rule string, at time.Time) {
 	for l, n := range hit {
 		t.Wrong = append(t.Wrong, wrongBlock{p.String(), rule, l, n, at})
 	}
+	came := false // back, after silence
 	for _, g := range t.Targets {
-		if !g.Blocked && p.Bits() <= g.prefix.Bits() && p.Contains(g.prefix.Addr()) {
+		if p.Bits() > g.prefix.Bits() || !p.Contains(g.prefix.Addr()) {
+			continue
+		}
+		if !g.Blocked {
 			g.Blocked, g.Rule, g.Minutes = true, rule, at.Sub(g.first).Minutes()
+		} else if g.Label == returner {
+			came = true
+			t.second = until.Sub(at)
 		}
 	}
-	if t.ended[p.String()] {
+	if t.ended[p.String()] && !came {
 		t.Flaps++
 		t.miss("%s was blocked, released and blocked again by %s at %s", p, rule, at.Format(time.TimeOnly))
 	}

@@ -30,7 +30,7 @@ func newTimetable(rng *rand.Rand) timetable {
 	sale := 64 + rng.IntN(4)
 	return timetable{
 		gap: span{5, 10}, gapShare: between(rng, 30, 70),
-		forged:  span{12, 25},
+		forged:  span{12, 29},
 		attacks: span{10, 20},
 		dead:    span{dead, dead + 18 + rng.IntN(2)},
 		sale:    span{sale, sale + between(rng, 8, 12)},
