@@ -24,7 +24,7 @@ func (s *Set) Met(rule string, m Measures) (bool, error) {
 	if !ok {
 		return false, fmt.Errorf("evaluating when: no rule %q", rule)
 	}
-	return eval(s.rules[i].when, m.value), nil
+	return eval(s.rules[i].judged(m.BaselineKnown), m.value), nil
 }
 
 // fieldValue reads a field; an absent one is "", 0 or false.
@@ -59,6 +59,10 @@ func (m Measures) value(n int) value {
 		return value{typ: typeDouble, f: m.Share}
 	case mScore:
 		return value{typ: typeDouble, f: m.Score}
+	case mBaselineScore:
+		return value{typ: typeDouble, f: m.BaselineScore}
+	case mBaselineRatio:
+		return value{typ: typeDouble, f: m.BaselineRatio}
 	case mAddresses:
 		return value{typ: typeInt, i: m.Addresses}
 	case mOKAddresses:

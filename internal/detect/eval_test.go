@@ -2,6 +2,7 @@ package detect_test
 
 import (
 	"testing"
+	"time"
 
 	"cel.dev/cel-go/cel"
 
@@ -91,19 +92,60 @@ func TestAnAbsentFieldIsZeroWhateverItsMemberHolds(t *testing.T) {
 }
 
 func TestEveryMeasureReachesAWhen(t *testing.T) {
-	m := detect.Measures{Requests: 40, PeakPerMinute: 2, OK: 3, Errors: 10, DistinctPaths: 5, Share: 0.5, Score: 6.5, Addresses: 7, OKAddresses: 8, JA4s: 9}
+	m := detect.Measures{Requests: 40, PeakPerMinute: 2, OK: 3, Errors: 10, DistinctPaths: 5, Share: 0.5, Score: 6.5, BaselineScore: 4.5, BaselineRatio: 12.5, BaselineKnown: true, Addresses: 7, OKAddresses: 8, JA4s: 9}
 	for _, when := range []string{`requests == 40`, `peak_per_minute == 2`, `ok == 3`, `errors == 10`, `error_share == 0.25`, `distinct_paths == 5`,
-		`share == 0.5`, `score > 6 && score < 7`, `addresses == 7`, `ok_addresses == 8`, `ja4s == 9`} {
+		`share == 0.5`, `score > 6 && score < 7`, `baseline_score == 4.5`, `baseline_ratio == 12.5`, `addresses == 7`, `ok_addresses == 8`, `ja4s == 9`} {
 		set := compile(t, rule(func(r *detect.Rule) { r.When = when }))
 		if ok, err := set.Met("r", m); err != nil || !ok {
 			t.Errorf("%s is %v, %v", when, ok, err)
 		}
 	}
-	if len(detect.WhenNames()) != 11 {
+	if len(detect.WhenNames()) != 13 {
 		t.Errorf("there are %d measures; extend the test", len(detect.WhenNames()))
 	}
 	if (detect.Measures{}).ErrorShare() != 0 {
 		t.Error("the error share of no requests is not 0")
+	}
+}
+
+func TestWithoutABaselineNoComparisonWithItHolds(t *testing.T) {
+	m := detect.Measures{Requests: 40, BaselineScore: 9, BaselineRatio: 9}
+	for when, want := range map[string]bool{
+		`baseline_score > 3.0`:                                          false,
+		`baseline_score < 3.0`:                                          false,
+		`!(baseline_score > 3.0)`:                                       false,
+		`!(baseline_score > 3.0 || requests < 10)`:                      false,
+		`baseline_ratio >= 0.0 && requests >= 10`:                       false,
+		`baseline_ratio > score`:                                        false,
+		`!(score >= baseline_ratio)`:                                    false,
+		`baseline_score > 3.0 || requests >= 10`:                        true,
+		`!(baseline_score > 3.0 && requests >= 10) && !(requests > 40)`: false,
+		`!(baseline_score > 3.0 && requests >= 41)`:                     true, // its second part alone makes it true
+	} {
+		set := compile(t, rule(func(r *detect.Rule) { r.When = when }))
+		if got, err := set.Met("r", m); err != nil || got != want {
+			t.Errorf("%s is %v, %v", when, got, err)
+		}
+		if !set.UsesBaseline("r") || set.CountsOnly("r") {
+			t.Errorf("%s: uses a baseline %v, counts only %v", when, set.UsesBaseline("r"), set.CountsOnly("r"))
+		}
+	}
+}
+
+func TestAShapeIsWhatIsCountedNotWhatIsAskedOfIt(t *testing.T) {
+	shape := func(edit func(*detect.Rule)) string { return compile(t, rule(edit)).Shape("r") }
+	is := shape(func(*detect.Rule) {})
+	if got := shape(func(r *detect.Rule) { r.When = "requests >= 7777" }); got != is {
+		t.Error("another when makes another shape")
+	}
+	for name, edit := range map[string]func(*detect.Rule){
+		"where":  func(r *detect.Rule) { r.Where = `path == "/other"` },
+		"window": func(r *detect.Rule) { r.Window += time.Minute },
+		"group":  func(r *detect.Rule) { r.Group = detect.ByPrefix },
+	} {
+		if shape(edit) == is {
+			t.Errorf("another %s makes no other shape", name)
+		}
 	}
 }
 

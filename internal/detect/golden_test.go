@@ -42,6 +42,7 @@ func statements() []statement {
 	every := detecttest.Rules()
 	plain := detect.Query{Set: one, To: detecttest.T}
 	full := detect.Query{Set: every, ServiceID: "SVC1", To: detecttest.T, Now: detecttest.T.Add(2 * time.Minute), TrustForgeable: true,
+		Baselines: map[string]detect.Baseline{"outlier": {Requests: 1200, Median: 1.25, Scale: 0.05}}, NotClients: detecttest.NotClients(),
 		Present: []detect.Present{{Key: "203.0.113.9", Rule: "flood", From: detecttest.T.Add(-5 * time.Minute)}}}
 	offenders := []detect.Offender{{Key: "203.0.113.9", Rule: "flood"}, {Key: "203.0.113.0/24", Rule: "prefix", Trust: detect.Trust{Unauthenticated: true}}}
 	busy := []detect.Offender{{Key: "203.0.113.9", Rule: "login-bruteforce", Measures: detect.Measures{Requests: detect.EvidenceKept + 1}}}
@@ -60,6 +61,9 @@ func statements() []statement {
 		}},
 		{"evidence-long", func(d detect.Dialect) (detect.Statement, error) {
 			return long.EvidenceSQL(d, source(d), slow, []detect.Offender{{Key: "203.0.113.9", Rule: "long"}})
+		}},
+		{"flood", func(d detect.Dialect) (detect.Statement, error) {
+			return every.FloodSQL(d, source(d), full, []detect.Flood{{Rule: "login-bruteforce"}, {Rule: "prefix", Trust: detect.Trust{Unauthenticated: true}}})
 		}},
 		{"evidence-busy", func(d detect.Dialect) (detect.Statement, error) { return one.EvidenceSQL(d, source(d), plain, busy) }},
 	}

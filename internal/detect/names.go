@@ -91,6 +91,8 @@ const (
 	mDistinctPaths
 	mShare
 	mScore
+	mBaselineScore
+	mBaselineRatio
 	mAddresses
 	mOKAddresses
 	mJA4s
@@ -106,6 +108,8 @@ var whenTable = &table{
 		mDistinctPaths: counter("distinct_paths", "different paths asked for"),
 		mShare:         ratio("share", "requests divided by all requests the rule counted, 0 to 1"),
 		mScore:         ratio("score", "how far ln(requests) lies above the median of all keys of the rule, in robust standard deviations"),
+		mBaselineScore: ratio("baseline_score", "the same against the keys that the rule usually has at this hour of the day; no comparison with it holds while no baseline is known"),
+		mBaselineRatio: ratio("baseline_ratio", "requests of all keys of the rule, divided by those that are usual at this hour of the day; no comparison with it holds while no baseline is known"),
 		mAddresses:     counter("addresses", "different client addresses (IPv4 hosts, IPv6 /64); 1 when grouped by address"),
 		mOKAddresses:   counter("ok_addresses", "different client addresses with at least one ok request"),
 		mJA4s:          counter("ja4s", "different JA4 fingerprints; 0 when the store has none"),

@@ -3,6 +3,7 @@ package detect
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"time"
 )
 
@@ -23,6 +24,19 @@ type Query struct {
 	Present   []Present
 	// Trust names the kinds of untrusted rows that are counted as if trusted.
 	TrustForgeable, TrustUnauthenticated bool
+	// Baselines are what rules usually count at this hour of the day, by rule. A rule without one meets no
+	// comparison with a baseline measure.
+	Baselines map[string]Baseline
+	// NotClients are ranges no client comes from, such as private ones and Fastly's own: trusted rows with such an
+	// address show that the address column is not the client's. Ranges that a pattern cannot tell are left out.
+	NotClients []netip.Prefix
+}
+
+// Baseline is what a rule usually counts, from the summaries of earlier runs. Requests must be
+// positive; Scale gets the floor of a score.
+type Baseline struct {
+	Requests      float64 // of all keys
+	Median, Scale float64 // as in Volume
 }
 
 // From is the oldest event time the rules look at: To minus the longest window.
@@ -88,5 +102,8 @@ type Engine interface {
 	Detect(ctx context.Context, q Query) (Result, error)
 	// Evidence fills Evidence of at most 200 offenders.
 	Evidence(ctx context.Context, q Query, offenders []Offender) error
+	// Flood takes floods apart, with one more scan of the windows of their rules; without floods it asks nothing. It
+	// returns the bytes that took, 0 when the engine does not say.
+	Flood(ctx context.Context, q Query, floods []Flood) (bytes int64, err error)
 	Close() error
 }

@@ -39,6 +39,9 @@ type Measures struct {
 	DistinctPaths int64   // an absent path counts as one path
 	Share         float64 // of all counted rows of the same rule and trust
 	Score         float64 // robust z in log space against the keys of the same rule and trust
+	BaselineScore float64 // the same against the rule's Baseline; 0 without one
+	BaselineRatio float64 // requests of all keys of the rule and trust, divided by the Baseline's; 0 without one
+	BaselineKnown bool    // false: the two above say nothing, and no comparison with them holds
 	Addresses     int64   // distinct client_key
 	OKAddresses   int64   // distinct client_key with at least one OK request
 	JA4s          int64   // distinct JA4 fingerprints (0 when the store has none)
@@ -86,6 +89,8 @@ type Health struct {
 	Shield       int64     // rows from shields, which are never counted
 	ReceivedTime int64     // rows whose time is only when they were received, never counted
 	Ahead        int64     // trusted rows more than 2 min past Now (see Query.Until)
+	Forgeable    int64     // counted rows whose address is one a client can forge, unless the query trusts it
+	Oldest       time.Time // oldest row that is neither Shield nor ReceivedTime; zero when there is none
 	OKRequests   int64     // successful, not refused, first-hop rows in the longest window
 	OKAddresses  int64     // distinct client_key among them
 	Loss         float64   // share of lines lost according to heartbeats, 0..1
@@ -99,6 +104,21 @@ type Health struct {
 	Trusted          int64
 	TrustedNewest    time.Time // before To; zero when there is none
 	TrustedNoAddress int64
+	// TrustedNotClient are those whose address lies in Query.NotClients, so that it cannot be a client's.
+	TrustedNotClient int64
+}
+
+// Volume is what one rule counted in one class of trust. Requests and Keys are those of its keys; a
+// request without the rule's key is in neither.
+type Volume struct {
+	Rule     string
+	Trust    Trust
+	Requests int64
+	Older    int64 // of those, in the older part of the window: see Set.older
+	Keys     int64
+	Busiest  int64   // requests of the key that has most
+	Median   float64 // of ln(requests) of the keys
+	Scale    float64 // their robust standard deviation, without the floor that a score has
 }
 
 // After is the answer to one Present.
@@ -107,6 +127,7 @@ type After struct {
 	Requests int64 // trusted rows matching the rule's where, refused or not, in the rule's window, at or after From
 	Refused  int64 // of those, refused by our ACL
 	Passed   int64 // of those, not refused
+	OK       int64 // of those that passed, answered with a status from 1 to 399
 	LastSeen time.Time
 }
 
@@ -116,6 +137,7 @@ type Result struct {
 	After      []After    // in the order of Query.Present, without those of unknown rules
 	Health     Health
 	Population map[string]int64 // keys with counted requests per rule, summed over trust classes
+	Volumes    []Volume         // in rule order, then trust; none where a rule counted nothing
 	SQL        string           // the statement that was run, for --explain
 	Heartbeats []Heartbeat      // the newest of each ingest process heard in the window; empty when the engine reads none
 }

@@ -19,16 +19,21 @@ type Row struct {
 
 	Requests, Peak, OK, Errors, DistinctPaths, Addresses, OKAddresses, JA4s int64
 
-	Share, Score float64
+	Share, Score, BaselineScore, BaselineRatio float64
 
 	FirstUs, LastUs int64 // unix microseconds; 0 for none
 	Population      int64
 
-	After, AfterRefused, AfterLastUs int64
+	// Of the rule and trust class, in one row of it at least; 0 in others.
+	Volume, Older, Busiest int64
+	Median, Scale          float64
+
+	After, AfterRefused, AfterOK, AfterLastUs int64
 
 	HealthRows, HealthNewestUs, HealthTrusted, HealthNoAddress, HealthNoFirstHop   int64
 	HealthShield, HealthReceived, HealthAhead, HealthOKRequests, HealthOKAddresses int64
 	HealthTrustedNewestUs, HealthTrustedNoAddress                                  int64
+	HealthForgeable, HealthOldestUs, HealthTrustedNotClient                        int64
 }
 
 // column names a column of a detect statement and the member of Row it goes to.
@@ -52,11 +57,19 @@ var detectColumns = []column{
 	{"ja4s", func(r *Row) any { return &r.JA4s }},
 	{"share", func(r *Row) any { return &r.Share }},
 	{"score", func(r *Row) any { return &r.Score }},
+	{"baseline_score", func(r *Row) any { return &r.BaselineScore }},
+	{"baseline_ratio", func(r *Row) any { return &r.BaselineRatio }},
 	{"first_us", func(r *Row) any { return &r.FirstUs }},
 	{"last_us", func(r *Row) any { return &r.LastUs }},
 	{"population", func(r *Row) any { return &r.Population }},
+	{"volume", func(r *Row) any { return &r.Volume }},
+	{"older", func(r *Row) any { return &r.Older }},
+	{"busiest", func(r *Row) any { return &r.Busiest }},
+	{"median", func(r *Row) any { return &r.Median }},
+	{"scale", func(r *Row) any { return &r.Scale }},
 	{"after_n", func(r *Row) any { return &r.After }},
 	{"after_refused", func(r *Row) any { return &r.AfterRefused }},
+	{"after_ok", func(r *Row) any { return &r.AfterOK }},
 	{"after_last_us", func(r *Row) any { return &r.AfterLastUs }},
 	{"h_rows", func(r *Row) any { return &r.HealthRows }},
 	{"h_newest_us", func(r *Row) any { return &r.HealthNewestUs }},
@@ -70,6 +83,9 @@ var detectColumns = []column{
 	{"h_ok_addresses", func(r *Row) any { return &r.HealthOKAddresses }},
 	{"h_trusted_newest_us", func(r *Row) any { return &r.HealthTrustedNewestUs }},
 	{"h_trusted_no_address", func(r *Row) any { return &r.HealthTrustedNoAddress }},
+	{"h_forgeable", func(r *Row) any { return &r.HealthForgeable }},
+	{"h_oldest_us", func(r *Row) any { return &r.HealthOldestUs }},
+	{"h_trusted_not_client", func(r *Row) any { return &r.HealthTrustedNotClient }},
 }
 
 // Columns are the names of a detect statement's columns, in order.
@@ -100,6 +116,7 @@ func Assemble(q Query, rows []Row) Result {
 	}
 	type class struct{ rule, trust int64 }
 	counted := map[class]bool{}
+	volumes := map[class]Volume{}
 	after := map[keyRef]Row{}
 	for _, r := range rows {
 		if r.Rule < 0 {
@@ -111,28 +128,44 @@ func Assemble(q Query, rows []Row) Result {
 			counted[at] = true
 			res.Population[rule.Name] += r.Population
 		}
+		if v := r.volume(rule.Name, volumes[class{r.Rule, r.Trust}]); v.Requests > 0 {
+			volumes[class{r.Rule, r.Trust}] = v
+		}
 		if r.After > 0 {
 			after[keyRef{rule: r.Rule, key: r.Key}] = r
 		}
 		if r.Met != 0 {
-			res.Offenders = append(res.Offenders, r.offender(rule.Rule))
+			_, known := q.Baselines[rule.Name]
+			res.Offenders = append(res.Offenders, r.offender(rule.Rule, known))
 		}
 	}
 	sortOffenders(q.Set, res.Offenders)
+	for _, v := range volumes {
+		res.Volumes = append(res.Volumes, v)
+	}
+	slices.SortFunc(res.Volumes, func(a, b Volume) int {
+		return cmp.Or(cmp.Compare(q.Set.byName[a.Rule], q.Set.byName[b.Rule]), cmp.Compare(a.Trust.code(), b.Trust.code()))
+	})
 	for _, p := range q.Present {
 		if i, ok := q.Set.byName[p.Rule]; ok {
 			r := after[keyRef{rule: int64(i), key: p.Key}]
 			res.After = append(res.After, After{Present: p, Requests: r.After, Refused: r.AfterRefused,
-				Passed: r.After - r.AfterRefused, LastSeen: fromMicros(r.AfterLastUs)})
+				Passed: r.After - r.AfterRefused, OK: r.AfterOK, LastSeen: fromMicros(r.AfterLastUs)})
 		}
 	}
 	return res
 }
 
-func (r Row) offender(rule Rule) Offender {
+// volume is v with what this row says of its class.
+func (r Row) volume(rule string, v Volume) Volume {
+	return Volume{Rule: rule, Trust: trustOf(r.Trust), Requests: max(v.Requests, r.Volume), Older: max(v.Older, r.Older), Keys: max(v.Keys, r.Population),
+		Busiest: max(v.Busiest, r.Busiest), Median: max(v.Median, r.Median), Scale: max(v.Scale, r.Scale)}
+}
+
+func (r Row) offender(rule Rule, baseline bool) Offender {
 	return Offender{Key: r.Key, Group: rule.Group, Rule: rule.Name, Trust: trustOf(r.Trust), Measures: Measures{
 		Requests: r.Requests, PeakPerMinute: r.Peak, OK: r.OK, Errors: r.Errors, DistinctPaths: r.DistinctPaths,
-		Share: r.Share, Score: r.Score, Addresses: r.Addresses, OKAddresses: r.OKAddresses, JA4s: r.JA4s,
+		Share: r.Share, Score: r.Score, BaselineScore: r.BaselineScore, BaselineRatio: r.BaselineRatio, BaselineKnown: baseline, Addresses: r.Addresses, OKAddresses: r.OKAddresses, JA4s: r.JA4s,
 		FirstSeen: fromMicros(r.FirstUs), LastSeen: fromMicros(r.LastUs),
 	}}
 }
@@ -141,7 +174,8 @@ func (r Row) health() Health {
 	return Health{Rows: r.HealthRows, Newest: fromMicros(r.HealthNewestUs), Trusted: r.HealthTrusted,
 		NoAddress: r.HealthNoAddress, NoFirstHop: r.HealthNoFirstHop, Shield: r.HealthShield,
 		ReceivedTime: r.HealthReceived, Ahead: r.HealthAhead, OKRequests: r.HealthOKRequests, OKAddresses: r.HealthOKAddresses,
-		TrustedNewest: fromMicros(r.HealthTrustedNewestUs), TrustedNoAddress: r.HealthTrustedNoAddress}
+		TrustedNewest: fromMicros(r.HealthTrustedNewestUs), TrustedNoAddress: r.HealthTrustedNoAddress,
+		Forgeable: r.HealthForgeable, Oldest: fromMicros(r.HealthOldestUs), TrustedNotClient: r.HealthTrustedNotClient}
 }
 
 func fromMicros(us int64) time.Time {

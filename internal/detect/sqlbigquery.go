@@ -25,7 +25,7 @@ func (s *scan) chain(steps []cte) ([]cte, string) {
 	steps = append(steps, s.chainParts(hits, len(present) > 0),
 		cte{name: "minutes", body: "SELECT *, SUM(n) OVER (PARTITION BY rule, trust, k, minute) AS per_minute\nFROM parts"},
 		s.chainKeys(), s.chainTally())
-	steps = append(steps, s.scoring()...)
+	steps = append(steps, s.scoring(",\n  SUM(older_n) OVER (PART) AS older")...)
 	steps = append(steps, s.chainJudged()...)
 	return steps, "SELECT " + strings.Join(Columns(), ", ") + "\nFROM judged\n" +
 		"WHERE met = 1 OR after_n > 0 OR tells\nORDER BY rule, trust, requests DESC, k"
@@ -63,8 +63,12 @@ func (s *scan) chainHealthFlags() string {
 	for _, n := range s.newestTests() {
 		parts = append(parts, fmt.Sprintf("CASE WHEN r.id < 0 AND %s THEN us ELSE 0 END AS %s", n.test, n.name))
 	}
+	parts = append(parts, fmt.Sprintf("CASE WHEN r.id < 0 AND %s THEN us ELSE %d END AS h_oldest_us", s.newestTests()[0].test, never))
 	return strings.Join(parts, ",\n  ")
 }
+
+// never stands for the time of a row that is none; it lies after every time a line can have.
+const never = 253402300800000000
 
 // healthSums adds the health columns up, in any step that groups.
 func (s *scan) healthSums() string {
@@ -75,20 +79,21 @@ func (s *scan) healthSums() string {
 	for _, n := range s.newestTests() {
 		parts = append(parts, fmt.Sprintf("MAX(%s) AS %s", n.name, n.name))
 	}
-	return strings.Join(parts, ", ")
+	// A row that does not tell of the oldest has the latest of times.
+	return strings.Join(append(parts, "MIN(h_oldest_us) AS h_oldest_us"), ", ")
 }
 
 func (s *scan) chainParts(from string, present bool) cte {
 	const counted = "rule >= 0 AND NOT f_blocked"
-	after := []string{"0", "0", "0"}
+	after := []string{"0", "0", "0", "0"}
 	if present {
 		const since = "trust = 0 AND us >= from_us"
-		after = []string{countIf(since), countIf(since + " AND f_blocked"), "MAX(CASE WHEN " + since + " THEN us ELSE 0 END)"}
+		after = []string{countIf(since), countIf(since + " AND f_blocked"), countIf(since + " AND NOT f_blocked AND " + okStatus), "MAX(CASE WHEN " + since + " THEN us ELSE 0 END)"}
 	}
 	return cte{name: "parts", body: "SELECT rule, trust, k, minute, path, address, ja4,\n" +
 		"  " + countIf(counted) + " AS n, " + countIf(counted+" AND "+okStatus) + " AS n_ok, " + countIf(counted+" AND "+failedStatus) + " AS n_errors,\n" +
 		"  MIN(CASE WHEN " + counted + " THEN us END) AS first_us, MAX(CASE WHEN " + counted + " THEN us END) AS last_us,\n" +
-		"  " + after[0] + " AS after_n, " + after[1] + " AS after_refused, " + after[2] + " AS after_last_us,\n" +
+		"  " + after[0] + " AS after_n, " + after[1] + " AS after_refused, " + after[2] + " AS after_ok, " + after[3] + " AS after_last_us,\n" +
 		"  " + s.healthSums() + "\nFROM " + from + "\nGROUP BY rule, trust, k, minute, path, address, ja4"}
 }
 
@@ -98,14 +103,15 @@ func (s *scan) chainKeys() cte {
 		"  COUNT(DISTINCT CASE WHEN n > 0 THEN NULLIF(address, '') END) AS addresses,\n" +
 		"  COUNT(DISTINCT CASE WHEN n_ok > 0 THEN NULLIF(address, '') END) AS ok_addresses,\n" +
 		"  COUNT(DISTINCT CASE WHEN n > 0 THEN NULLIF(ja4, '') END) AS ja4s,\n" +
+		"  SUM(CASE WHEN " + s.inOlder("rule") + " THEN n ELSE 0 END) AS older_n,\n" +
 		"  COALESCE(MIN(first_us), 0) AS first_us, COALESCE(MAX(last_us), 0) AS last_us,\n" +
-		"  SUM(after_n) AS after_n, SUM(after_refused) AS after_refused, MAX(after_last_us) AS after_last_us,\n" +
+		"  SUM(after_n) AS after_n, SUM(after_refused) AS after_refused, SUM(after_ok) AS after_ok, MAX(after_last_us) AS after_last_us,\n" +
 		"  " + s.healthSums() + "\nFROM minutes\nGROUP BY rule, trust, k"}
 }
 
 // carriedKey are the columns of a key that pass the histogram in an array.
 var carriedKey = []string{"k", "peak", "ok", "errors", "distinct_paths", "addresses", "ok_addresses", "ja4s",
-	"first_us", "last_us", "after_n", "after_refused", "after_last_us"}
+	"first_us", "last_us", "after_n", "after_refused", "after_ok", "after_last_us"}
 
 // chainTally makes the histogram and lets the keys that can still be offenders,
 // or that are present, ride in it.
@@ -114,12 +120,14 @@ func (s *scan) chainTally() cte {
 	for i, c := range carriedKey {
 		fields[i] = c + " AS " + c
 	}
-	known := func(m measure) bool { return m != mShare && m != mScore }
+	known := func(m measure) bool { return m != mShare && m != mScore && m != mBaselineScore && m != mBaselineRatio }
 	return cte{name: "tally", body: "SELECT rule, trust, requests, " + countIf("requests > 0") + " AS members,\n" +
 		"  ARRAY_AGG(CASE WHEN rule >= 0 AND (after_n > 0 OR requests > 0 AND " +
-		s.perRule("rule", whenColumn, func(c compiled) cond { return weaken(c.norm, known) }) + ")\n" +
+		s.perRule("rule", whenColumn, func(c compiled) cond { return weaken(s.when(c), known) }) + ")\n" +
 		"    THEN STRUCT(" + strings.Join(fields, ", ") + ") END IGNORE NULLS) AS riders,\n" +
+		"  SUM(older_n) AS older_n,\n" +
 		"  " + countIf("h_ok_requests > 0 AND k <> ''") + " AS h_ok_addresses,\n" +
+		"  SUM(CASE WHEN rule < 0 AND " + s.notClient("k") + " THEN h_trusted ELSE 0 END) AS h_trusted_not_client,\n" +
 		"  " + s.healthSums() + "\nFROM per_key\nGROUP BY rule, trust, requests"}
 }
 
@@ -129,10 +137,15 @@ func (s *scan) chainTally() cte {
 func (s *scan) chainJudged() []cte {
 	zero := make([]string, len(carriedKey))
 	given := []string{"t.rule AS rule", "t.trust AS trust", "t.requests AS requests", "t.share AS share", "t.score AS score",
-		"t.population AS population", "t.requests = t.least AND m.k = '' AS tells"}
+		"t.baseline_score AS baseline_score", "t.baseline_ratio AS baseline_ratio", "t.population AS population",
+		"t.total AS volume", "t.older AS older", "t.busiest AS busiest", "t.med AS median", "t.scale AS scale", "t.requests = t.least AND m.k = '' AS tells"}
 	for _, c := range detectColumns {
 		if strings.HasPrefix(c.name, "h_") {
-			given = append(given, "t."+c.name+" AS "+c.name)
+			expr := "t." + c.name
+			if c.name == "h_oldest_us" {
+				expr = fmt.Sprintf("CASE WHEN t.h_oldest_us = %d THEN 0 ELSE t.h_oldest_us END", never)
+			}
+			given = append(given, expr+" AS "+c.name)
 		}
 	}
 	for i, c := range carriedKey {
@@ -146,6 +159,6 @@ func (s *scan) chainJudged() []cte {
 		{name: "unpacked", body: "SELECT " + strings.Join(given, ",\n  ") + "\nFROM scored t CROSS JOIN UNNEST(ARRAY_CONCAT(\n  [STRUCT(" +
 			strings.Join(zero, ", ") + ")], IFNULL(t.riders, []))) m"},
 		{name: "judged", body: "SELECT *, CASE WHEN k <> '' AND requests > 0 AND " +
-			s.perRule("rule", whenColumn, func(c compiled) cond { return c.norm }) + "\n  THEN 1 ELSE 0 END AS met\nFROM unpacked"},
+			s.perRule("rule", whenColumn, s.when) + "\n  THEN 1 ELSE 0 END AS met\nFROM unpacked"},
 	}
 }

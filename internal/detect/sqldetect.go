@@ -47,8 +47,18 @@ func (s *scan) healthTests() []struct{ name, test string } {
 		{"h_shield", in + " AND shield"},
 		{"h_received", in + " AND received"},
 		{"h_ahead", ahead},
+		{"h_forgeable", in + " AND base AND f_client_key <> '' AND trust IN (1, 3)"},
 		{"h_ok_requests", in + " AND base AND trust = 0 AND NOT f_blocked AND " + okStatus},
 	}
+}
+
+// notClient is the condition of a key that lies in Query.NotClients.
+func (s *scan) notClient(key string) string {
+	pattern := rangePattern(s.q.NotClients)
+	if pattern == "" {
+		return "FALSE"
+	}
+	return s.search + "(" + key + ", " + s.named("not_clients", pattern) + ")"
 }
 
 // newestTests are the conditions of a row of src whose time a newest row is

@@ -68,6 +68,31 @@ func (e *Engine) Evidence(ctx context.Context, q detect.Query, offenders []detec
 	return nil
 }
 
+// Flood takes floods apart, with one more scan of the windows of their rules.
+func (e *Engine) Flood(ctx context.Context, q detect.Query, floods []detect.Flood) (int64, error) {
+	if len(floods) == 0 {
+		return 0, nil
+	}
+	st, err := e.prepare(ctx, q, func(src detect.Source) (detect.Statement, error) {
+		return q.Set.FloodSQL(detect.BigQuery, src, q, floods)
+	})
+	if err != nil {
+		return 0, err
+	}
+	ans, err := e.ask(ctx, question{name: "flood", text: st.SQL, params: parameters(st)})
+	if err != nil {
+		return 0, err
+	}
+	rows := make([]detect.FloodRow, len(ans.rows))
+	for i := range rows {
+		if err := scan(ans.schema, ans.rows[i], detect.FloodColumns(), rows[i].Dest()); err != nil {
+			return 0, fmt.Errorf("read flood of %s: row %d: %w", e.table, i, err)
+		}
+	}
+	detect.AttachFloods(q.Set, floods, rows)
+	return ans.bytes, nil
+}
+
 // EstimateBytes asks BigQuery how much Detect would read, which costs nothing.
 // When that is more than [Options.MaxBytes] the error is an [ErrTooManyBytes], as
 // Detect's would be, and the number stands beside it. On a clustered table it is

@@ -1,6 +1,8 @@
 package detecttest
 
 import (
+	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -40,43 +42,93 @@ func Cases() []Case {
 	traffic := Traffic(1, 1500)
 	traffic = append(traffic, heartbeats()...)
 	return []Case{
-		{"every rule over every kind of row", traffic, query(Rules())},
-		{"untrusted rows are counted with the others when the query lifts it", traffic, query(Rules(), func(q *detect.Query) {
+		{Name: "every rule over every kind of row", Records: traffic, Query: query(Rules()), Floods: true},
+		{Name: "a flood of a crowd", Records: Distributed(600), Floods: true, Query: query(MustCompile(
+			detect.Rule{Name: "login", Where: `method == "POST" && path.startsWith("/login")`, When: "requests >= 6"},
+			detect.Rule{Name: "prefix", Group: detect.ByPrefix, When: "requests >= 10", Window: time.Minute},
+		))},
+		{Name: "untrusted rows are counted with the others when the query lifts it", Records: traffic, Query: query(Rules(), func(q *detect.Query) {
 			q.TrustForgeable, q.TrustUnauthenticated = true, true
 		})},
-		{"only forgeable rows are lifted", traffic, query(Rules(), func(q *detect.Query) { q.TrustForgeable = true })},
-		{"all services, and a replay that does not look at the future", traffic, query(Rules(), func(q *detect.Query) {
+		{Name: "measures against a baseline", Records: traffic, Query: query(baselineRules(), func(q *detect.Query) {
+			q.Baselines = map[string]detect.Baseline{"surge": {Requests: 90, Median: 0.7, Scale: 0.35}, "spike": {Requests: 3000, Median: 1.1, Scale: 0.01}}
+		})},
+		{Name: "no comparison with a baseline holds without one", Records: traffic, Query: query(baselineRules())},
+		{Name: "addresses no client can have", Records: private(), Query: query(MustCompile(detect.Rule{Name: "flood", When: "requests >= 2"}), func(q *detect.Query) { q.NotClients = NotClients() })},
+		{Name: "only forgeable rows are lifted", Records: traffic, Query: query(Rules(), func(q *detect.Query) { q.TrustForgeable = true })},
+		{Name: "all services, and a replay that does not look at the future", Records: traffic, Query: query(Rules(), func(q *detect.Query) {
 			q.ServiceID, q.Now = "", T.Add(24*time.Hour)
 		})},
-		{"requests of present keys are counted since their time", traffic, query(Rules(), present)},
-		{"an empty store has an answer", nil, query(Rules(), present)},
-		{"rows before, at and after the edges of a window", edges(), query(MustCompile(
+		{Name: "requests of present keys are counted since their time", Records: traffic, Query: query(Rules(), present)},
+		{Name: "an empty store has an answer", Records: nil, Query: query(Rules(), present)},
+		{Name: "rows before, at and after the edges of a window", Records: edges(), Query: query(MustCompile(
 			detect.Rule{Name: "short", Window: time.Minute},
 			detect.Rule{Name: "odd", Window: 90 * time.Second},
 			detect.Rule{Name: "long", Window: time.Hour, When: "peak_per_minute >= 1"},
 		))},
-		{"texts that mean something to SQL mean nothing in a rule", quotes(), query(quoteRules())},
-		{"keys and texts out of hostile lines are counted and shown as they are", lines(), query(MustCompile(
+		{Name: "texts that mean something to SQL mean nothing in a rule", Records: quotes(), Query: query(quoteRules())},
+		{Name: "keys and texts out of hostile lines are counted and shown as they are", Records: lines(), Query: query(MustCompile(
 			detect.Rule{Name: "flood"}, detect.Rule{Name: "fingers", Group: detect.ByJA4, Where: `ja4 != ""`}), present)},
-		{"the middle of an even and of an odd population", populations(), query(MustCompile(
+		{Name: "the middle of an even and of an odd population", Records: populations(), Query: query(MustCompile(
 			detect.Rule{Name: "even", Where: `path == "/even"`, When: "score > -100.0"},
 			detect.Rule{Name: "odd", Where: `path == "/odd"`, When: "score > -100.0"},
 			detect.Rule{Name: "equal", Where: `path == "/equal"`, When: "score > -100.0"},
 			detect.Rule{Name: "one", Where: `path == "/one"`, When: "score > -100.0"},
 		))},
-		{"a key all of whose rows were refused is in no population", refused(), query(MustCompile(detect.Rule{Name: "flood", When: "requests >= 1"}), func(q *detect.Query) {
+		{Name: "a key all of whose rows were refused is in no population", Records: refused(), Query: query(MustCompile(detect.Rule{Name: "flood", When: "requests >= 1"}), func(q *detect.Query) {
 			q.Present = []detect.Present{{Key: "203.0.113.1", Rule: "flood", From: T.Add(-5 * time.Minute)}}
 		})},
-		{"strangers neither hide stale trusted data nor break the address column", junk(), query(MustCompile(detect.Rule{Name: "flood", When: "requests >= 2"}))},
-		{"more requests of one key than are looked at in detail", busy(), query(MustCompile(detect.Rule{Name: "flood", When: "requests > 100"}))},
-		{"curves of windows of more than an hour have longer steps", append(edges(), Traffic(5, 300)...), query(MustCompile(
+		{Name: "strangers neither hide stale trusted data nor break the address column", Records: junk(), Query: query(MustCompile(detect.Rule{Name: "flood", When: "requests >= 2"}))},
+		{Name: "more requests of one key than are looked at in detail", Records: busy(), Query: query(MustCompile(detect.Rule{Name: "flood", When: "requests > 100"}))},
+		{Name: "curves of windows of more than an hour have longer steps", Records: append(edges(), Traffic(5, 300)...), Query: query(MustCompile(
 			detect.Rule{Name: "short", Window: 10 * time.Minute},
 			detect.Rule{Name: "hour", Window: 61 * time.Minute},
 			detect.Rule{Name: "odd", Window: 2*time.Hour + 70*time.Second},
 			detect.Rule{Name: "day", Window: 24 * time.Hour},
 		))},
-		{"sixty-three rules fill the mask", Traffic(3, 200), query(manyRules())},
+		{Name: "sixty-three rules fill the mask", Records: Traffic(3, 200), Query: query(manyRules())},
 	}
+}
+
+// baselineRules compare with the baseline in every way; a part of some needs none.
+func baselineRules() *detect.Set {
+	return MustCompile(
+		detect.Rule{Name: "surge", When: "baseline_ratio > 1.5 && requests >= 4"},
+		detect.Rule{Name: "spike", When: "baseline_score > 3.0"},
+		detect.Rule{Name: "calm", When: "!(baseline_score > 3.0) && !(baseline_ratio < 0.001)"},
+		detect.Rule{Name: "either", When: "baseline_score > 3.0 || requests >= 10"},
+		detect.Rule{Name: "prefix", Group: detect.ByPrefix, When: "baseline_ratio < 1000000.0 || addresses >= 4", Window: 3 * time.Minute},
+	)
+}
+
+// NotClients are ranges of every form a pattern has to tell, and one that it cannot: nobody in private has an
+// address there.
+func NotClients() []netip.Prefix {
+	var out []netip.Prefix
+	for _, p := range []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "151.101.0.0/16", "199.27.72.0/21", "146.75.0.0/17", "192.0.2.8/31", "192.0.2.200/32",
+		"224.0.0.0/4", "fc00::/7", "fe80::/10", "2a04:4e40::/32", "2002::/16", "::1/128", "::/96", "64:ff9b::/96"} {
+		out = append(out, netip.MustParsePrefix(p))
+	}
+	return out
+}
+
+// private are requests at both edges of those ranges, and of untrusted senders among them.
+func private() []record.Record {
+	var recs []record.Record
+	for i, ip := range []string{"10.0.0.1", "10.255.0.1", "11.0.0.1", "1.10.0.0", "110.0.0.1", "172.15.9.9", "172.16.0.1", "172.31.255.255", "172.32.0.1", "192.168.7.7", "192.169.0.1",
+		"100.63.255.255", "100.64.0.0", "100.127.9.9", "100.128.0.0", "151.101.1.1", "151.10.1.1", "199.27.71.9", "199.27.72.0", "199.27.79.9", "199.27.80.0", "146.75.127.1", "146.75.128.1",
+		"192.0.2.7", "192.0.2.8", "192.0.2.9", "192.0.2.10", "192.0.2.20", "192.0.2.200", "192.0.2.20", "223.9.9.9", "239.0.0.1", "240.0.0.1",
+		"fbff::1", "fc00::1", "fdff:1::1", "fe7f::1", "fe80::1", "febf::1", "fec0::1", "2a04:4e40:1::1", "2a04:4e41::1", "2a04:4e4:1::1", "2002:c000:204::1", "2003::1", "::1", "::1:0:0:0:1", "2001:db8::1"} {
+		for j := range 1 + i%3 {
+			recs = append(recs, Request(T.Add(-time.Duration(i+1)*time.Second), ip, "/x", 200, func(r *record.Record) {
+				r.Position = fmt.Sprintf("00112233445566aa-%016x", len(recs))
+				if j == 2 && i%2 == 0 {
+					r.Sender = record.SenderNone
+				}
+			}))
+		}
+	}
+	return recs
 }
 
 func heartbeats() []record.Record {

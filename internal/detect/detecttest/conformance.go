@@ -21,6 +21,7 @@ type Case struct {
 	Name    string
 	Records []record.Record
 	Query   detect.Query
+	Floods  bool // also take every volume apart as a flood
 }
 
 // Run asks the engine every case of [Cases] and compares the whole answer, and
@@ -47,6 +48,9 @@ func Check(t *testing.T, e detect.Engine, c Case) {
 	if got.SQL == "" {
 		t.Error("Detect does not give the statement it ran")
 	}
+	if c.Floods {
+		checkFloods(t, e, c, got)
+	}
 	if err := e.Evidence(t.Context(), c.Query, got.Offenders); err != nil {
 		t.Fatalf("Evidence: %v", err)
 	}
@@ -59,6 +63,22 @@ func Check(t *testing.T, e detect.Engine, c Case) {
 		}
 		if d := cmp.Diff(ReferenceEvidence(c.Query, o, c.Records), o.Evidence, cmpopts.EquateEmpty()); d != "" {
 			t.Errorf("evidence of %s under %s differs (-want +got):\n%s", o.Key, o.Rule, d)
+		}
+	}
+}
+
+func checkFloods(t *testing.T, e detect.Engine, c Case, res detect.Result) {
+	t.Helper()
+	floods := floodsOf(res)
+	if len(floods) == 0 {
+		t.Fatal("there is no volume to take apart")
+	}
+	if _, err := e.Flood(t.Context(), c.Query, floods); err != nil {
+		t.Fatalf("Flood: %v", err)
+	}
+	for _, f := range floods {
+		if d := cmp.Diff(ReferenceFlood(c.Query, detect.Flood{Rule: f.Rule, Trust: f.Trust}, c.Records), f, cmpopts.EquateEmpty()); d != "" {
+			t.Errorf("the flood of %s, %+v differs (-want +got):\n%s", f.Rule, f.Trust, d)
 		}
 	}
 }

@@ -27,7 +27,7 @@ func TestTheCasesHaveSomethingToFind(t *testing.T) {
 	}
 	h := res.Health
 	for name, n := range map[string]int64{"rows": h.Rows, "trusted": h.Trusted, "trusted without address": h.TrustedNoAddress, "no address": h.NoAddress, "no first hop": h.NoFirstHop, "shield": h.Shield,
-		"received": h.ReceivedTime, "ahead": h.Ahead, "ok": h.OKRequests, "ok addresses": h.OKAddresses} {
+		"forgeable": h.Forgeable, "received": h.ReceivedTime, "ahead": h.Ahead, "ok": h.OKRequests, "ok addresses": h.OKAddresses} {
 		if n == 0 {
 			t.Errorf("no row counts as %s", name)
 		}
@@ -36,10 +36,30 @@ func TestTheCasesHaveSomethingToFind(t *testing.T) {
 	if want := 55.0 / (1800 + 500 + 100); !h.LossKnown || h.Loss != want {
 		t.Errorf("loss is %v, %v, want %v", h.Loss, h.LossKnown, want)
 	}
+	var measured, unknown, private int
 	for _, c := range cases {
 		if got := detecttest.Reference(c.Query, c.Records); len(got.Offenders) == 0 && len(c.Records) > 0 {
 			t.Errorf("%s has no offenders", c.Name)
+		} else {
+			private += int(got.Health.TrustedNotClient)
+			for _, o := range got.Offenders {
+				if o.Measures.BaselineKnown {
+					measured++
+				} else if c.Query.Set.UsesBaseline(o.Rule) {
+					unknown++
+				}
+			}
 		}
+	}
+	if measured == 0 || unknown == 0 || private == 0 {
+		t.Errorf("%d offenders are measured against a baseline, %d are of a rule that has none, %d rows have no client's address", measured, unknown, private)
+	}
+	var older int64
+	for _, v := range res.Volumes {
+		older += v.Older
+	}
+	if older == 0 || len(res.Volumes) <= len(cases[0].Query.Set.Rules()) {
+		t.Errorf("%d requests lie in the older half of a window, %d volumes", older, len(res.Volumes))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"net/netip"
 	"slices"
 	"sort"
 	"strings"
@@ -75,9 +76,10 @@ func Reference(q detect.Query, recs []record.Record) detect.Result {
 	res.Health.Loss, res.Health.LossKnown = detect.Loss(beats)
 	res.Heartbeats = detect.Latest(beats)
 	for _, rule := range q.Set.Rules() {
-		found, population := offenders(q, rule, rows)
+		found, population, volumes := offenders(q, rule, rows)
 		res.Offenders = append(res.Offenders, found...)
 		res.Population[rule.Name] = population
+		res.Volumes = append(res.Volumes, volumes...)
 	}
 	for _, p := range q.Present {
 		if i := slices.IndexFunc(q.Set.Rules(), func(r detect.Rule) bool { return r.Name == p.Rule }); i >= 0 {
@@ -107,15 +109,22 @@ func matching(q detect.Query, rule detect.Rule, rows []row) map[detect.Trust]map
 	return out
 }
 
-func offenders(q detect.Query, rule detect.Rule, rows []row) (found []detect.Offender, population int64) {
+func offenders(q detect.Query, rule detect.Rule, rows []row) (found []detect.Offender, population int64, volumes []detect.Volume) {
 	for trust, keys := range matching(q, rule, rows) {
 		measured := map[string]detect.Measures{}
-		var total int64
+		var total, older, busiest int64
 		var logs []float64
 		for key, list := range keys {
 			if m := measure(q, list); m.Requests > 0 {
 				measured[key] = m
 				total += m.Requests
+				busiest = max(busiest, m.Requests)
+				for _, r := range list {
+					// The older half of the window in whole minutes back from T.
+					if !r.refused && 2*(minute(q, r)*time.Minute.Nanoseconds()) >= rule.Window.Nanoseconds() {
+						older++
+					}
+				}
 				logs = append(logs, math.Log(float64(m.Requests)))
 			}
 		}
@@ -126,9 +135,19 @@ func offenders(q detect.Query, rule detect.Rule, rows []row) (found []detect.Off
 			dev[i] = math.Abs(l - med)
 		}
 		scale := max(1.4826*median(dev), 0.1)
+		baseline, known := q.Baselines[rule.Name]
+		if total > 0 {
+			volumes = append(volumes, detect.Volume{Rule: rule.Name, Trust: trust, Requests: total, Older: older, Keys: int64(len(measured)),
+				Busiest: busiest, Median: med, Scale: 1.4826 * median(dev)})
+		}
 		for key, m := range measured {
 			m.Share = float64(m.Requests) / float64(total)
 			m.Score = (math.Log(float64(m.Requests)) - med) / scale
+			if known {
+				m.BaselineKnown = true
+				m.BaselineScore = (math.Log(float64(m.Requests)) - baseline.Median) / max(baseline.Scale, 0.1)
+				m.BaselineRatio = float64(total) / baseline.Requests
+			}
 			met, err := q.Set.Met(rule.Name, m)
 			if err != nil {
 				panic("detecttest: bug: " + err.Error())
@@ -141,7 +160,8 @@ func offenders(q detect.Query, rule detect.Rule, rows []row) (found []detect.Off
 	slices.SortFunc(found, func(a, b detect.Offender) int {
 		return cmp.Or(cmp.Compare(b.Measures.Requests, a.Measures.Requests), strings.Compare(a.Key, b.Key), cmp.Compare(order(a.Trust), order(b.Trust)))
 	})
-	return found, population
+	slices.SortFunc(volumes, func(a, b detect.Volume) int { return cmp.Compare(order(a.Trust), order(b.Trust)) })
+	return found, population, volumes
 }
 
 func order(t detect.Trust) int {
@@ -226,6 +246,9 @@ func after(q detect.Query, rule detect.Rule, p detect.Present, rows []row) detec
 			a.Refused++
 		} else {
 			a.Passed++
+			if s := status(r.Record); s >= 1 && s < 400 {
+				a.OK++
+			}
 		}
 		if r.Timestamp.After(a.LastSeen) {
 			a.LastSeen = r.Timestamp
@@ -256,8 +279,13 @@ func health(q detect.Query, rows []row) (h detect.Health) {
 		add(&h.NoFirstHop, !r.Has(record.FirstHop))
 		add(&h.Shield, isShield(r.Record))
 		add(&h.ReceivedTime, r.TimeSource == record.TimeReceived)
+		add(&h.Forgeable, r.base && r.trust.Forgeable && r.ClientKey != "")
+		add(&h.TrustedNotClient, trusted && notClient(q, r.ClientKey))
 		if r.base && r.Timestamp.After(h.Newest) {
 			h.Newest = r.Timestamp
+		}
+		if r.base && (h.Oldest.IsZero() || r.Timestamp.Before(h.Oldest)) {
+			h.Oldest = r.Timestamp
 		}
 		add(&h.TrustedNoAddress, trusted && r.ClientKey == "")
 		if trusted && r.Timestamp.After(h.TrustedNewest) {
@@ -272,6 +300,19 @@ func health(q detect.Query, rows []row) (h detect.Health) {
 	}
 	h.OKAddresses = int64(len(okAddresses))
 	return h
+}
+
+// notClient reports whether a key overlaps a range that no client comes from.
+func notClient(q detect.Query, key string) bool {
+	p, err := netip.ParsePrefix(key)
+	if err != nil {
+		a, err := netip.ParseAddr(key)
+		if err != nil {
+			return false
+		}
+		p = netip.PrefixFrom(a, a.BitLen())
+	}
+	return slices.ContainsFunc(q.NotClients, func(no netip.Prefix) bool { return no.Overlaps(p) })
 }
 
 func heartbeatsOf(q detect.Query, recs []record.Record) []detect.Heartbeat {

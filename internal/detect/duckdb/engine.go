@@ -162,6 +162,30 @@ func (e *Engine) Evidence(ctx context.Context, q detect.Query, offenders []detec
 	})
 }
 
+// Flood takes floods apart.
+func (e *Engine) Flood(ctx context.Context, q detect.Query, floods []detect.Flood) (int64, error) {
+	if len(floods) == 0 {
+		return 0, nil
+	}
+	if q.Set == nil {
+		return 0, errors.New("querying lake: there are no rules")
+	}
+	return 0, e.overFiles(ctx, q.From(), q.To, func(l listing) error {
+		st, err := q.Set.FloodSQL(detect.DuckDB, l.source(), q, floods)
+		if err != nil {
+			return err
+		}
+		var rows []detect.FloodRow
+		if len(l.files) > 0 {
+			if rows, err = query(ctx, e.db, st, (*detect.FloodRow).Dest); err != nil {
+				return err
+			}
+		}
+		detect.AttachFloods(q.Set, floods, rows)
+		return nil
+	})
+}
+
 // parts sorts offenders into the parts that one statement each asks for. A
 // request takes memory for its text, and an attacker who breaks every rule has
 // his once a rule, so no part has more than detect.EvidenceKept of them to hold;

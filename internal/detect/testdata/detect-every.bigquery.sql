@@ -13,6 +13,7 @@
 -- ahead_us = 1795356690000000
 -- present_from = []string{"1795356150000000"}
 -- present = []string{"0/0/203.0.113.9"}
+-- not_clients = "^(?:(?:22[4-9]|23[0-9])\\.|100\\.(?:6[4-9]|7[0-9]|8[0-9]|9[0-9]|10[0-9]|11[0-9]|12[0-7])\\.|10\\.|146\\.75\\.(?:[0-9]|1[0-9]|2[0-9]|3[0-9]|4[0-9]|5[0-9]|6[0-9]|7[0-9]|8[0-9]|9[0-9]|10[0-9]|11[0-9]|12[0-7])\\.|151\\.101\\.|172\\.(?:1[6-9]|2[0-9]|3[0-1])\\.|192\\.0\\.2\\.(?:[8-9])$|192\\.0\\.2\\.200$|192\\.168\\.|199\\.27\\.(?:7[2-9])\\.|2002:|2a04:4e40:|::/64$|f[cd][0-9a-f]{2}:|fe[89ab][0-9a-f]{1}:)"
 WITH req AS (
   SELECT UNIX_MICROS(timestamp) AS us,
     COALESCE(`client_asn`, 0) AS f_client_asn,
@@ -74,9 +75,11 @@ hits AS (
     CASE WHEN r.id < 0 AND us < @to_us AND shield THEN 1 ELSE 0 END AS h_shield,
     CASE WHEN r.id < 0 AND us < @to_us AND received THEN 1 ELSE 0 END AS h_received,
     CASE WHEN r.id < 0 AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND us >= @to_us AND us > @ahead_us THEN 1 ELSE 0 END AS h_ahead,
+    CASE WHEN r.id < 0 AND us < @to_us AND base AND f_client_key <> '' AND trust IN (1, 3) THEN 1 ELSE 0 END AS h_forgeable,
     CASE WHEN r.id < 0 AND us < @to_us AND base AND trust = 0 AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN 1 ELSE 0 END AS h_ok_requests,
     CASE WHEN r.id < 0 AND base AND us < @to_us THEN us ELSE 0 END AS h_newest_us,
-    CASE WHEN r.id < 0 AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND us < @to_us THEN us ELSE 0 END AS h_trusted_newest_us
+    CASE WHEN r.id < 0 AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND us < @to_us THEN us ELSE 0 END AS h_trusted_newest_us,
+    CASE WHEN r.id < 0 AND base AND us < @to_us THEN us ELSE 253402300800000000 END AS h_oldest_us
   FROM src CROSS JOIN UNNEST([
       STRUCT(0 AS id, 0 AS bit, 0 AS grp),
       STRUCT(1 AS id, 1 AS bit, 0 AS grp),
@@ -103,8 +106,8 @@ parts AS (
   SELECT rule, trust, k, minute, path, address, ja4,
     COUNT(CASE WHEN rule >= 0 AND NOT f_blocked THEN 1 END) AS n, COUNT(CASE WHEN rule >= 0 AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN 1 END) AS n_ok, COUNT(CASE WHEN rule >= 0 AND NOT f_blocked AND f_status >= 400 THEN 1 END) AS n_errors,
     MIN(CASE WHEN rule >= 0 AND NOT f_blocked THEN us END) AS first_us, MAX(CASE WHEN rule >= 0 AND NOT f_blocked THEN us END) AS last_us,
-    COUNT(CASE WHEN trust = 0 AND us >= from_us THEN 1 END) AS after_n, COUNT(CASE WHEN trust = 0 AND us >= from_us AND f_blocked THEN 1 END) AS after_refused, MAX(CASE WHEN trust = 0 AND us >= from_us THEN us ELSE 0 END) AS after_last_us,
-    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us
+    COUNT(CASE WHEN trust = 0 AND us >= from_us THEN 1 END) AS after_n, COUNT(CASE WHEN trust = 0 AND us >= from_us AND f_blocked THEN 1 END) AS after_refused, COUNT(CASE WHEN trust = 0 AND us >= from_us AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN 1 END) AS after_ok, MAX(CASE WHEN trust = 0 AND us >= from_us THEN us ELSE 0 END) AS after_last_us,
+    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_forgeable) AS h_forgeable, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us, MIN(h_oldest_us) AS h_oldest_us
   FROM watched
   GROUP BY rule, trust, k, minute, path, address, ja4
 ),
@@ -118,9 +121,10 @@ per_key AS (
     COUNT(DISTINCT CASE WHEN n > 0 THEN NULLIF(address, '') END) AS addresses,
     COUNT(DISTINCT CASE WHEN n_ok > 0 THEN NULLIF(address, '') END) AS ok_addresses,
     COUNT(DISTINCT CASE WHEN n > 0 THEN NULLIF(ja4, '') END) AS ja4s,
+    SUM(CASE WHEN minute >= CASE rule WHEN 0 THEN 8 WHEN 1 THEN 5 WHEN 2 THEN 8 WHEN 3 THEN 3 WHEN 4 THEN 8 WHEN 5 THEN 8 WHEN 6 THEN 8 WHEN 7 THEN 10 WHEN 8 THEN 8 WHEN 9 THEN 8 WHEN 10 THEN 8 WHEN 11 THEN 1 ELSE 0 END THEN n ELSE 0 END) AS older_n,
     COALESCE(MIN(first_us), 0) AS first_us, COALESCE(MAX(last_us), 0) AS last_us,
-    SUM(after_n) AS after_n, SUM(after_refused) AS after_refused, MAX(after_last_us) AS after_last_us,
-    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us
+    SUM(after_n) AS after_n, SUM(after_refused) AS after_refused, SUM(after_ok) AS after_ok, MAX(after_last_us) AS after_last_us,
+    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_forgeable) AS h_forgeable, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us, MIN(h_oldest_us) AS h_oldest_us
   FROM minutes
   GROUP BY rule, trust, k
 ),
@@ -140,9 +144,11 @@ tally AS (
     WHEN 10 THEN requests <= 3
     WHEN 11 THEN (requests >= ok AND TRUE)
     ELSE FALSE END)
-      THEN STRUCT(k AS k, peak AS peak, ok AS ok, errors AS errors, distinct_paths AS distinct_paths, addresses AS addresses, ok_addresses AS ok_addresses, ja4s AS ja4s, first_us AS first_us, last_us AS last_us, after_n AS after_n, after_refused AS after_refused, after_last_us AS after_last_us) END IGNORE NULLS) AS riders,
+      THEN STRUCT(k AS k, peak AS peak, ok AS ok, errors AS errors, distinct_paths AS distinct_paths, addresses AS addresses, ok_addresses AS ok_addresses, ja4s AS ja4s, first_us AS first_us, last_us AS last_us, after_n AS after_n, after_refused AS after_refused, after_ok AS after_ok, after_last_us AS after_last_us) END IGNORE NULLS) AS riders,
+    SUM(older_n) AS older_n,
     COUNT(CASE WHEN h_ok_requests > 0 AND k <> '' THEN 1 END) AS h_ok_addresses,
-    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us
+    SUM(CASE WHEN rule < 0 AND REGEXP_CONTAINS(k, @not_clients) THEN h_trusted ELSE 0 END) AS h_trusted_not_client,
+    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_forgeable) AS h_forgeable, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us, MIN(h_oldest_us) AS h_oldest_us
   FROM per_key
   GROUP BY rule, trust, requests
 ),
@@ -151,7 +157,9 @@ ranked AS (
     SUM(members) OVER (PARTITION BY rule, trust ORDER BY requests ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS cum,
     SUM(members) OVER (PARTITION BY rule, trust) AS population,
     SUM(requests * members) OVER (PARTITION BY rule, trust) AS total,
-    MIN(requests) OVER (PARTITION BY rule, trust) AS least
+    MAX(requests) OVER (PARTITION BY rule, trust) AS busiest,
+    MIN(requests) OVER (PARTITION BY rule, trust) AS least,
+    SUM(older_n) OVER (PARTITION BY rule, trust) AS older
   FROM tally
 ),
 halved AS (
@@ -178,7 +186,9 @@ scaled AS (
 ),
 scored AS (
   SELECT *, COALESCE(requests / NULLIF(total, 0), 0) AS share,
-    (ln_requests - med) / CASE WHEN scale > 1e-1 THEN scale ELSE 1e-1 END AS score
+    (ln_requests - med) / CASE WHEN scale > 1e-1 THEN scale ELSE 1e-1 END AS score,
+    CASE rule WHEN 4 THEN (ln_requests - 1.25e+00) / 1e-01 ELSE 0e0 END AS baseline_score,
+    CASE rule WHEN 4 THEN total / 1.2e+03 ELSE 0e0 END AS baseline_ratio
   FROM scaled
 ),
 unpacked AS (
@@ -187,7 +197,14 @@ unpacked AS (
     t.requests AS requests,
     t.share AS share,
     t.score AS score,
+    t.baseline_score AS baseline_score,
+    t.baseline_ratio AS baseline_ratio,
     t.population AS population,
+    t.total AS volume,
+    t.older AS older,
+    t.busiest AS busiest,
+    t.med AS median,
+    t.scale AS scale,
     t.requests = t.least AND m.k = '' AS tells,
     t.h_rows AS h_rows,
     t.h_newest_us AS h_newest_us,
@@ -201,6 +218,9 @@ unpacked AS (
     t.h_ok_addresses AS h_ok_addresses,
     t.h_trusted_newest_us AS h_trusted_newest_us,
     t.h_trusted_no_address AS h_trusted_no_address,
+    t.h_forgeable AS h_forgeable,
+    CASE WHEN t.h_oldest_us = 253402300800000000 THEN 0 ELSE t.h_oldest_us END AS h_oldest_us,
+    t.h_trusted_not_client AS h_trusted_not_client,
     m.k AS k,
     m.peak AS peak,
     m.ok AS ok,
@@ -213,9 +233,10 @@ unpacked AS (
     m.last_us AS last_us,
     m.after_n AS after_n,
     m.after_refused AS after_refused,
+    m.after_ok AS after_ok,
     m.after_last_us AS after_last_us
   FROM scored t CROSS JOIN UNNEST(ARRAY_CONCAT(
-    [STRUCT('' AS k, 0 AS peak, 0 AS ok, 0 AS errors, 0 AS distinct_paths, 0 AS addresses, 0 AS ok_addresses, 0 AS ja4s, 0 AS first_us, 0 AS last_us, 0 AS after_n, 0 AS after_refused, 0 AS after_last_us)], IFNULL(t.riders, []))) m
+    [STRUCT('' AS k, 0 AS peak, 0 AS ok, 0 AS errors, 0 AS distinct_paths, 0 AS addresses, 0 AS ok_addresses, 0 AS ja4s, 0 AS first_us, 0 AS last_us, 0 AS after_n, 0 AS after_refused, 0 AS after_ok, 0 AS after_last_us)], IFNULL(t.riders, []))) m
 ),
 judged AS (
   SELECT *, CASE WHEN k <> '' AND requests > 0 AND CASE rule
@@ -235,7 +256,7 @@ judged AS (
     THEN 1 ELSE 0 END AS met
   FROM unpacked
 )
-SELECT rule, trust, k, met, requests, peak, ok, errors, distinct_paths, addresses, ok_addresses, ja4s, share, score, first_us, last_us, population, after_n, after_refused, after_last_us, h_rows, h_newest_us, h_trusted, h_no_address, h_no_first_hop, h_shield, h_received, h_ahead, h_ok_requests, h_ok_addresses, h_trusted_newest_us, h_trusted_no_address
+SELECT rule, trust, k, met, requests, peak, ok, errors, distinct_paths, addresses, ok_addresses, ja4s, share, score, baseline_score, baseline_ratio, first_us, last_us, population, volume, older, busiest, median, scale, after_n, after_refused, after_ok, after_last_us, h_rows, h_newest_us, h_trusted, h_no_address, h_no_first_hop, h_shield, h_received, h_ahead, h_ok_requests, h_ok_addresses, h_trusted_newest_us, h_trusted_no_address, h_forgeable, h_oldest_us, h_trusted_not_client
 FROM judged
 WHERE met = 1 OR after_n > 0 OR tells
 ORDER BY rule, trust, requests DESC, k

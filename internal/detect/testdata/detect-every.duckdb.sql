@@ -9,6 +9,7 @@
 -- v6 = "shop.example"
 -- v7 = "m"
 -- ahead_us = 1795356690000000
+-- not_clients = "^(?:(?:22[4-9]|23[0-9])\\.|100\\.(?:6[4-9]|7[0-9]|8[0-9]|9[0-9]|10[0-9]|11[0-9]|12[0-7])\\.|10\\.|146\\.75\\.(?:[0-9]|1[0-9]|2[0-9]|3[0-9]|4[0-9]|5[0-9]|6[0-9]|7[0-9]|8[0-9]|9[0-9]|10[0-9]|11[0-9]|12[0-7])\\.|151\\.101\\.|172\\.(?:1[6-9]|2[0-9]|3[0-1])\\.|192\\.0\\.2\\.(?:[8-9])$|192\\.0\\.2\\.200$|192\\.168\\.|199\\.27\\.(?:7[2-9])\\.|2002:|2a04:4e40:|::/64$|f[cd][0-9a-f]{2}:|fe[89ab][0-9a-f]{1}:)"
 -- present = []detect.KeyParam{detect.KeyParam{Rule:0, Trust:0, Key:"203.0.113.9", FromUs:1795356150000000}}
 WITH req AS (
   SELECT epoch_us(timestamp) AS us,
@@ -101,11 +102,39 @@ tally AS (
   SELECT rule, trust, requests, COUNT(*) AS members
   FROM per_key GROUP BY ALL
 ),
+by_half AS (
+  SELECT 0 AS grp, trust, minute, mask & CAST(3647 AS BIGINT) AS bits, COUNT(*) AS n
+  FROM src
+  WHERE mask & CAST(3647 AS BIGINT) <> 0 AND NOT f_blocked AND f_client_key <> ''
+  GROUP BY ALL
+  UNION ALL
+  SELECT 1 AS grp, trust, minute, mask & CAST(64 AS BIGINT) AS bits, COUNT(*) AS n
+  FROM src
+  WHERE mask & CAST(64 AS BIGINT) <> 0 AND NOT f_blocked AND f_client_prefix <> ''
+  GROUP BY ALL
+  UNION ALL
+  SELECT 2 AS grp, trust, minute, mask & CAST(128 AS BIGINT) AS bits, COUNT(*) AS n
+  FROM src
+  WHERE mask & CAST(128 AS BIGINT) <> 0 AND NOT f_blocked AND CASE WHEN f_client_asn > 0 THEN CAST(f_client_asn AS VARCHAR) ELSE '' END <> ''
+  GROUP BY ALL
+  UNION ALL
+  SELECT 3 AS grp, trust, minute, mask & CAST(256 AS BIGINT) AS bits, COUNT(*) AS n
+  FROM src
+  WHERE mask & CAST(256 AS BIGINT) <> 0 AND NOT f_blocked AND f_ja4 <> ''
+  GROUP BY ALL
+),
+halves AS (
+  SELECT r.id AS rule, trust, SUM(n) AS older
+  FROM by_half b JOIN rules r USING (grp)
+  WHERE (b.bits >> r.id) & 1 = 1 AND minute >= CASE r.id WHEN 0 THEN 8 WHEN 1 THEN 5 WHEN 2 THEN 8 WHEN 3 THEN 3 WHEN 4 THEN 8 WHEN 5 THEN 8 WHEN 6 THEN 8 WHEN 7 THEN 10 WHEN 8 THEN 8 WHEN 9 THEN 8 WHEN 10 THEN 8 WHEN 11 THEN 1 ELSE 0 END
+  GROUP BY ALL
+),
 ranked AS (
   SELECT *, LN(CASE WHEN requests > 0 THEN requests ELSE 1 END) AS ln_requests,
     SUM(members) OVER (PARTITION BY rule, trust ORDER BY requests ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS cum,
     SUM(members) OVER (PARTITION BY rule, trust) AS population,
     SUM(requests * members) OVER (PARTITION BY rule, trust) AS total,
+    MAX(requests) OVER (PARTITION BY rule, trust) AS busiest,
     MIN(requests) OVER (PARTITION BY rule, trust) AS least
   FROM tally
 ),
@@ -133,12 +162,14 @@ scaled AS (
 ),
 scored AS (
   SELECT *, COALESCE(requests / NULLIF(total, 0), 0) AS share,
-    (ln_requests - med) / CASE WHEN scale > 1e-1 THEN scale ELSE 1e-1 END AS score
+    (ln_requests - med) / CASE WHEN scale > 1e-1 THEN scale ELSE 1e-1 END AS score,
+    CASE rule WHEN 4 THEN (ln_requests - 1.25e+00) / 1e-01 ELSE 0e0 END AS baseline_score,
+    CASE rule WHEN 4 THEN total / 1.2e+03 ELSE 0e0 END AS baseline_ratio
   FROM scaled
 ),
 possible AS MATERIALIZED (
   SELECT r.grp AS grp, c.*
-  FROM (SELECT rule, trust, k, requests, share, score, population FROM per_key JOIN scored USING (rule, trust, requests)) c
+  FROM (SELECT rule, trust, k, requests, share, score, baseline_score, baseline_ratio, population FROM per_key JOIN scored USING (rule, trust, requests)) c
     JOIN rules r ON r.id = c.rule
   WHERE CASE rule
     WHEN 0 THEN requests >= 10
@@ -215,7 +246,7 @@ measured AS (
     CASE WHEN grp = 0 THEN CASE WHEN t.ok > 0 THEN 1 ELSE 0 END ELSE COALESCE(a.ok_addresses, 0) END AS ok_addresses
   FROM candidates c JOIN totals t USING (id) JOIN paths p USING (id) LEFT JOIN fingerprints f USING (id) LEFT JOIN clients a USING (id)
 )
-SELECT CAST(rule AS BIGINT) AS rule, CAST(trust AS BIGINT) AS trust, k, CAST(1 AS BIGINT) AS met, CAST(requests AS BIGINT) AS requests, CAST(peak AS BIGINT) AS peak, CAST(ok AS BIGINT) AS ok, CAST(errors AS BIGINT) AS errors, CAST(distinct_paths AS BIGINT) AS distinct_paths, CAST(addresses AS BIGINT) AS addresses, CAST(ok_addresses AS BIGINT) AS ok_addresses, CAST(ja4s AS BIGINT) AS ja4s, share, score, CAST(first_us AS BIGINT) AS first_us, CAST(last_us AS BIGINT) AS last_us, CAST(population AS BIGINT) AS population, CAST(0 AS BIGINT) AS after_n, CAST(0 AS BIGINT) AS after_refused, CAST(0 AS BIGINT) AS after_last_us, CAST(0 AS BIGINT) AS h_rows, CAST(0 AS BIGINT) AS h_newest_us, CAST(0 AS BIGINT) AS h_trusted, CAST(0 AS BIGINT) AS h_no_address, CAST(0 AS BIGINT) AS h_no_first_hop, CAST(0 AS BIGINT) AS h_shield, CAST(0 AS BIGINT) AS h_received, CAST(0 AS BIGINT) AS h_ahead, CAST(0 AS BIGINT) AS h_ok_requests, CAST(0 AS BIGINT) AS h_ok_addresses, CAST(0 AS BIGINT) AS h_trusted_newest_us, CAST(0 AS BIGINT) AS h_trusted_no_address
+SELECT CAST(rule AS BIGINT) AS rule, CAST(trust AS BIGINT) AS trust, k, CAST(1 AS BIGINT) AS met, CAST(requests AS BIGINT) AS requests, CAST(peak AS BIGINT) AS peak, CAST(ok AS BIGINT) AS ok, CAST(errors AS BIGINT) AS errors, CAST(distinct_paths AS BIGINT) AS distinct_paths, CAST(addresses AS BIGINT) AS addresses, CAST(ok_addresses AS BIGINT) AS ok_addresses, CAST(ja4s AS BIGINT) AS ja4s, share, score, baseline_score, baseline_ratio, CAST(first_us AS BIGINT) AS first_us, CAST(last_us AS BIGINT) AS last_us, CAST(population AS BIGINT) AS population, CAST(0 AS BIGINT) AS volume, CAST(0 AS BIGINT) AS older, CAST(0 AS BIGINT) AS busiest, 0e0 AS median, 0e0 AS scale, CAST(0 AS BIGINT) AS after_n, CAST(0 AS BIGINT) AS after_refused, CAST(0 AS BIGINT) AS after_ok, CAST(0 AS BIGINT) AS after_last_us, CAST(0 AS BIGINT) AS h_rows, CAST(0 AS BIGINT) AS h_newest_us, CAST(0 AS BIGINT) AS h_trusted, CAST(0 AS BIGINT) AS h_no_address, CAST(0 AS BIGINT) AS h_no_first_hop, CAST(0 AS BIGINT) AS h_shield, CAST(0 AS BIGINT) AS h_received, CAST(0 AS BIGINT) AS h_ahead, CAST(0 AS BIGINT) AS h_ok_requests, CAST(0 AS BIGINT) AS h_ok_addresses, CAST(0 AS BIGINT) AS h_trusted_newest_us, CAST(0 AS BIGINT) AS h_trusted_no_address, CAST(0 AS BIGINT) AS h_forgeable, CAST(0 AS BIGINT) AS h_oldest_us, CAST(0 AS BIGINT) AS h_trusted_not_client
 FROM measured
 WHERE CASE rule
   WHEN 0 THEN requests >= 10
@@ -232,20 +263,20 @@ WHERE CASE rule
   WHEN 11 THEN (requests >= ok AND share > 1.2e-01)
   ELSE FALSE END
 UNION ALL
-SELECT CAST(rule AS BIGINT) AS rule, CAST(trust AS BIGINT) AS trust, '' AS k, CAST(0 AS BIGINT) AS met, CAST(0 AS BIGINT) AS requests, CAST(0 AS BIGINT) AS peak, CAST(0 AS BIGINT) AS ok, CAST(0 AS BIGINT) AS errors, CAST(0 AS BIGINT) AS distinct_paths, CAST(0 AS BIGINT) AS addresses, CAST(0 AS BIGINT) AS ok_addresses, CAST(0 AS BIGINT) AS ja4s, 0e0 AS share, 0e0 AS score, CAST(0 AS BIGINT) AS first_us, CAST(0 AS BIGINT) AS last_us, CAST(MAX(population) AS BIGINT) AS population, CAST(0 AS BIGINT) AS after_n, CAST(0 AS BIGINT) AS after_refused, CAST(0 AS BIGINT) AS after_last_us, CAST(0 AS BIGINT) AS h_rows, CAST(0 AS BIGINT) AS h_newest_us, CAST(0 AS BIGINT) AS h_trusted, CAST(0 AS BIGINT) AS h_no_address, CAST(0 AS BIGINT) AS h_no_first_hop, CAST(0 AS BIGINT) AS h_shield, CAST(0 AS BIGINT) AS h_received, CAST(0 AS BIGINT) AS h_ahead, CAST(0 AS BIGINT) AS h_ok_requests, CAST(0 AS BIGINT) AS h_ok_addresses, CAST(0 AS BIGINT) AS h_trusted_newest_us, CAST(0 AS BIGINT) AS h_trusted_no_address
-FROM scored GROUP BY rule, trust
+SELECT CAST(rule AS BIGINT) AS rule, CAST(trust AS BIGINT) AS trust, '' AS k, CAST(0 AS BIGINT) AS met, CAST(0 AS BIGINT) AS requests, CAST(0 AS BIGINT) AS peak, CAST(0 AS BIGINT) AS ok, CAST(0 AS BIGINT) AS errors, CAST(0 AS BIGINT) AS distinct_paths, CAST(0 AS BIGINT) AS addresses, CAST(0 AS BIGINT) AS ok_addresses, CAST(0 AS BIGINT) AS ja4s, 0e0 AS share, 0e0 AS score, 0e0 AS baseline_score, 0e0 AS baseline_ratio, CAST(0 AS BIGINT) AS first_us, CAST(0 AS BIGINT) AS last_us, CAST(MAX(population) AS BIGINT) AS population, CAST(MAX(total) AS BIGINT) AS volume, CAST(COALESCE(MAX(older), 0) AS BIGINT) AS older, CAST(MAX(busiest) AS BIGINT) AS busiest, MAX(med) AS median, MAX(scale) AS scale, CAST(0 AS BIGINT) AS after_n, CAST(0 AS BIGINT) AS after_refused, CAST(0 AS BIGINT) AS after_ok, CAST(0 AS BIGINT) AS after_last_us, CAST(0 AS BIGINT) AS h_rows, CAST(0 AS BIGINT) AS h_newest_us, CAST(0 AS BIGINT) AS h_trusted, CAST(0 AS BIGINT) AS h_no_address, CAST(0 AS BIGINT) AS h_no_first_hop, CAST(0 AS BIGINT) AS h_shield, CAST(0 AS BIGINT) AS h_received, CAST(0 AS BIGINT) AS h_ahead, CAST(0 AS BIGINT) AS h_ok_requests, CAST(0 AS BIGINT) AS h_ok_addresses, CAST(0 AS BIGINT) AS h_trusted_newest_us, CAST(0 AS BIGINT) AS h_trusted_no_address, CAST(0 AS BIGINT) AS h_forgeable, CAST(0 AS BIGINT) AS h_oldest_us, CAST(0 AS BIGINT) AS h_trusted_not_client
+FROM scored LEFT JOIN halves USING (rule, trust) GROUP BY rule, trust
 UNION ALL
-SELECT CAST(-1 AS BIGINT) AS rule, CAST(0 AS BIGINT) AS trust, '' AS k, CAST(0 AS BIGINT) AS met, CAST(0 AS BIGINT) AS requests, CAST(0 AS BIGINT) AS peak, CAST(0 AS BIGINT) AS ok, CAST(0 AS BIGINT) AS errors, CAST(0 AS BIGINT) AS distinct_paths, CAST(0 AS BIGINT) AS addresses, CAST(0 AS BIGINT) AS ok_addresses, CAST(0 AS BIGINT) AS ja4s, 0e0 AS share, 0e0 AS score, CAST(0 AS BIGINT) AS first_us, CAST(0 AS BIGINT) AS last_us, CAST(0 AS BIGINT) AS population, CAST(0 AS BIGINT) AS after_n, CAST(0 AS BIGINT) AS after_refused, CAST(0 AS BIGINT) AS after_last_us, CAST(COUNT(CASE WHEN us < $to_us THEN 1 END) AS BIGINT) AS h_rows, CAST(COALESCE(MAX(CASE WHEN base AND us < $to_us THEN us END), 0) AS BIGINT) AS h_newest_us, CAST(COUNT(CASE WHEN us < $to_us AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') THEN 1 END) AS BIGINT) AS h_trusted, CAST(COUNT(CASE WHEN us < $to_us AND f_client_key = '' THEN 1 END) AS BIGINT) AS h_no_address, CAST(COUNT(CASE WHEN us < $to_us AND hop_unsaid THEN 1 END) AS BIGINT) AS h_no_first_hop, CAST(COUNT(CASE WHEN us < $to_us AND shield THEN 1 END) AS BIGINT) AS h_shield, CAST(COUNT(CASE WHEN us < $to_us AND received THEN 1 END) AS BIGINT) AS h_received, CAST(COUNT(CASE WHEN base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND us >= $to_us AND us > $ahead_us THEN 1 END) AS BIGINT) AS h_ahead, CAST(COUNT(CASE WHEN us < $to_us AND base AND trust = 0 AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN 1 END) AS BIGINT) AS h_ok_requests, CAST(COUNT(DISTINCT CASE WHEN us < $to_us AND base AND trust = 0 AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN NULLIF(f_client_key, '') END) AS BIGINT) AS h_ok_addresses, CAST(COALESCE(MAX(CASE WHEN base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND us < $to_us THEN us END), 0) AS BIGINT) AS h_trusted_newest_us, CAST(COUNT(CASE WHEN us < $to_us AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND f_client_key = '' THEN 1 END) AS BIGINT) AS h_trusted_no_address
+SELECT CAST(-1 AS BIGINT) AS rule, CAST(0 AS BIGINT) AS trust, '' AS k, CAST(0 AS BIGINT) AS met, CAST(0 AS BIGINT) AS requests, CAST(0 AS BIGINT) AS peak, CAST(0 AS BIGINT) AS ok, CAST(0 AS BIGINT) AS errors, CAST(0 AS BIGINT) AS distinct_paths, CAST(0 AS BIGINT) AS addresses, CAST(0 AS BIGINT) AS ok_addresses, CAST(0 AS BIGINT) AS ja4s, 0e0 AS share, 0e0 AS score, 0e0 AS baseline_score, 0e0 AS baseline_ratio, CAST(0 AS BIGINT) AS first_us, CAST(0 AS BIGINT) AS last_us, CAST(0 AS BIGINT) AS population, CAST(0 AS BIGINT) AS volume, CAST(0 AS BIGINT) AS older, CAST(0 AS BIGINT) AS busiest, 0e0 AS median, 0e0 AS scale, CAST(0 AS BIGINT) AS after_n, CAST(0 AS BIGINT) AS after_refused, CAST(0 AS BIGINT) AS after_ok, CAST(0 AS BIGINT) AS after_last_us, CAST(COUNT(CASE WHEN us < $to_us THEN 1 END) AS BIGINT) AS h_rows, CAST(COALESCE(MAX(CASE WHEN base AND us < $to_us THEN us END), 0) AS BIGINT) AS h_newest_us, CAST(COUNT(CASE WHEN us < $to_us AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') THEN 1 END) AS BIGINT) AS h_trusted, CAST(COUNT(CASE WHEN us < $to_us AND f_client_key = '' THEN 1 END) AS BIGINT) AS h_no_address, CAST(COUNT(CASE WHEN us < $to_us AND hop_unsaid THEN 1 END) AS BIGINT) AS h_no_first_hop, CAST(COUNT(CASE WHEN us < $to_us AND shield THEN 1 END) AS BIGINT) AS h_shield, CAST(COUNT(CASE WHEN us < $to_us AND received THEN 1 END) AS BIGINT) AS h_received, CAST(COUNT(CASE WHEN base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND us >= $to_us AND us > $ahead_us THEN 1 END) AS BIGINT) AS h_ahead, CAST(COUNT(CASE WHEN us < $to_us AND base AND trust = 0 AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN 1 END) AS BIGINT) AS h_ok_requests, CAST(COUNT(DISTINCT CASE WHEN us < $to_us AND base AND trust = 0 AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN NULLIF(f_client_key, '') END) AS BIGINT) AS h_ok_addresses, CAST(COALESCE(MAX(CASE WHEN base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND us < $to_us THEN us END), 0) AS BIGINT) AS h_trusted_newest_us, CAST(COUNT(CASE WHEN us < $to_us AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND f_client_key = '' THEN 1 END) AS BIGINT) AS h_trusted_no_address, CAST(COUNT(CASE WHEN us < $to_us AND base AND f_client_key <> '' AND trust IN (1, 3) THEN 1 END) AS BIGINT) AS h_forgeable, CAST(COALESCE(MIN(CASE WHEN base AND us < $to_us THEN us END), 0) AS BIGINT) AS h_oldest_us, CAST((SELECT COALESCE(SUM(n), 0) FROM (SELECT f_client_key AS k, COUNT(*) AS n FROM src WHERE us < $to_us AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') GROUP BY ALL) WHERE regexp_matches(k, $not_clients)) AS BIGINT) AS h_trusted_not_client
 FROM src
 UNION ALL
-SELECT CAST(p.rule AS BIGINT) AS rule, CAST(0 AS BIGINT) AS trust, p.key AS k, CAST(0 AS BIGINT) AS met, CAST(0 AS BIGINT) AS requests, CAST(0 AS BIGINT) AS peak, CAST(0 AS BIGINT) AS ok, CAST(0 AS BIGINT) AS errors, CAST(0 AS BIGINT) AS distinct_paths, CAST(0 AS BIGINT) AS addresses, CAST(0 AS BIGINT) AS ok_addresses, CAST(0 AS BIGINT) AS ja4s, 0e0 AS share, 0e0 AS score, CAST(0 AS BIGINT) AS first_us, CAST(0 AS BIGINT) AS last_us, CAST(0 AS BIGINT) AS population, CAST(COUNT(*) AS BIGINT) AS after_n, CAST(COUNT(CASE WHEN s.f_blocked THEN 1 END) AS BIGINT) AS after_refused, CAST(MAX(us) AS BIGINT) AS after_last_us, CAST(0 AS BIGINT) AS h_rows, CAST(0 AS BIGINT) AS h_newest_us, CAST(0 AS BIGINT) AS h_trusted, CAST(0 AS BIGINT) AS h_no_address, CAST(0 AS BIGINT) AS h_no_first_hop, CAST(0 AS BIGINT) AS h_shield, CAST(0 AS BIGINT) AS h_received, CAST(0 AS BIGINT) AS h_ahead, CAST(0 AS BIGINT) AS h_ok_requests, CAST(0 AS BIGINT) AS h_ok_addresses, CAST(0 AS BIGINT) AS h_trusted_newest_us, CAST(0 AS BIGINT) AS h_trusted_no_address
-FROM (SELECT 0 AS grp, f_client_key AS k, us, mask, f_blocked FROM src WHERE trust = 0 AND mask & CAST(3647 AS BIGINT) <> 0
+SELECT CAST(p.rule AS BIGINT) AS rule, CAST(0 AS BIGINT) AS trust, p.key AS k, CAST(0 AS BIGINT) AS met, CAST(0 AS BIGINT) AS requests, CAST(0 AS BIGINT) AS peak, CAST(0 AS BIGINT) AS ok, CAST(0 AS BIGINT) AS errors, CAST(0 AS BIGINT) AS distinct_paths, CAST(0 AS BIGINT) AS addresses, CAST(0 AS BIGINT) AS ok_addresses, CAST(0 AS BIGINT) AS ja4s, 0e0 AS share, 0e0 AS score, 0e0 AS baseline_score, 0e0 AS baseline_ratio, CAST(0 AS BIGINT) AS first_us, CAST(0 AS BIGINT) AS last_us, CAST(0 AS BIGINT) AS population, CAST(0 AS BIGINT) AS volume, CAST(0 AS BIGINT) AS older, CAST(0 AS BIGINT) AS busiest, 0e0 AS median, 0e0 AS scale, CAST(COUNT(*) AS BIGINT) AS after_n, CAST(COUNT(CASE WHEN s.f_blocked THEN 1 END) AS BIGINT) AS after_refused, CAST(COUNT(CASE WHEN NOT s.f_blocked AND f_status >= 1 AND f_status < 400 THEN 1 END) AS BIGINT) AS after_ok, CAST(MAX(us) AS BIGINT) AS after_last_us, CAST(0 AS BIGINT) AS h_rows, CAST(0 AS BIGINT) AS h_newest_us, CAST(0 AS BIGINT) AS h_trusted, CAST(0 AS BIGINT) AS h_no_address, CAST(0 AS BIGINT) AS h_no_first_hop, CAST(0 AS BIGINT) AS h_shield, CAST(0 AS BIGINT) AS h_received, CAST(0 AS BIGINT) AS h_ahead, CAST(0 AS BIGINT) AS h_ok_requests, CAST(0 AS BIGINT) AS h_ok_addresses, CAST(0 AS BIGINT) AS h_trusted_newest_us, CAST(0 AS BIGINT) AS h_trusted_no_address, CAST(0 AS BIGINT) AS h_forgeable, CAST(0 AS BIGINT) AS h_oldest_us, CAST(0 AS BIGINT) AS h_trusted_not_client
+FROM (SELECT 0 AS grp, f_client_key AS k, us, mask, f_blocked, f_status FROM src WHERE trust = 0 AND mask & CAST(3647 AS BIGINT) <> 0
 UNION ALL
-SELECT 1 AS grp, f_client_prefix AS k, us, mask, f_blocked FROM src WHERE trust = 0 AND mask & CAST(64 AS BIGINT) <> 0
+SELECT 1 AS grp, f_client_prefix AS k, us, mask, f_blocked, f_status FROM src WHERE trust = 0 AND mask & CAST(64 AS BIGINT) <> 0
 UNION ALL
-SELECT 2 AS grp, CASE WHEN f_client_asn > 0 THEN CAST(f_client_asn AS VARCHAR) ELSE '' END AS k, us, mask, f_blocked FROM src WHERE trust = 0 AND mask & CAST(128 AS BIGINT) <> 0
+SELECT 2 AS grp, CASE WHEN f_client_asn > 0 THEN CAST(f_client_asn AS VARCHAR) ELSE '' END AS k, us, mask, f_blocked, f_status FROM src WHERE trust = 0 AND mask & CAST(128 AS BIGINT) <> 0
 UNION ALL
-SELECT 3 AS grp, f_ja4 AS k, us, mask, f_blocked FROM src WHERE trust = 0 AND mask & CAST(256 AS BIGINT) <> 0) s
+SELECT 3 AS grp, f_ja4 AS k, us, mask, f_blocked, f_status FROM src WHERE trust = 0 AND mask & CAST(256 AS BIGINT) <> 0) s
   JOIN (SELECT UNNEST(from_json($present, '[{"rule":"BIGINT","trust":"BIGINT","key":"VARCHAR","from_us":"BIGINT"}]'), recursive := true)) p ON p.key = s.k JOIN rules r ON r.id = p.rule AND r.grp = s.grp
 WHERE (s.mask >> p.rule) & 1 = 1 AND us >= p.from_us
 GROUP BY p.rule, p.key

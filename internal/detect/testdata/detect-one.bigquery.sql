@@ -48,9 +48,11 @@ hits AS (
     CASE WHEN r.id < 0 AND us < @to_us AND shield THEN 1 ELSE 0 END AS h_shield,
     CASE WHEN r.id < 0 AND us < @to_us AND received THEN 1 ELSE 0 END AS h_received,
     CASE WHEN r.id < 0 AND FALSE THEN 1 ELSE 0 END AS h_ahead,
+    CASE WHEN r.id < 0 AND us < @to_us AND base AND f_client_key <> '' AND trust IN (1, 3) THEN 1 ELSE 0 END AS h_forgeable,
     CASE WHEN r.id < 0 AND us < @to_us AND base AND trust = 0 AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN 1 ELSE 0 END AS h_ok_requests,
     CASE WHEN r.id < 0 AND base AND us < @to_us THEN us ELSE 0 END AS h_newest_us,
-    CASE WHEN r.id < 0 AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND us < @to_us THEN us ELSE 0 END AS h_trusted_newest_us
+    CASE WHEN r.id < 0 AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND us < @to_us THEN us ELSE 0 END AS h_trusted_newest_us,
+    CASE WHEN r.id < 0 AND base AND us < @to_us THEN us ELSE 253402300800000000 END AS h_oldest_us
   FROM src CROSS JOIN UNNEST([
       STRUCT(0 AS id, 0 AS bit, 0 AS grp),
       STRUCT(-1 AS id, 0 AS bit, 0 AS grp)
@@ -61,8 +63,8 @@ parts AS (
   SELECT rule, trust, k, minute, path, address, ja4,
     COUNT(CASE WHEN rule >= 0 AND NOT f_blocked THEN 1 END) AS n, COUNT(CASE WHEN rule >= 0 AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN 1 END) AS n_ok, COUNT(CASE WHEN rule >= 0 AND NOT f_blocked AND f_status >= 400 THEN 1 END) AS n_errors,
     MIN(CASE WHEN rule >= 0 AND NOT f_blocked THEN us END) AS first_us, MAX(CASE WHEN rule >= 0 AND NOT f_blocked THEN us END) AS last_us,
-    0 AS after_n, 0 AS after_refused, 0 AS after_last_us,
-    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us
+    0 AS after_n, 0 AS after_refused, 0 AS after_ok, 0 AS after_last_us,
+    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_forgeable) AS h_forgeable, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us, MIN(h_oldest_us) AS h_oldest_us
   FROM hits
   GROUP BY rule, trust, k, minute, path, address, ja4
 ),
@@ -76,9 +78,10 @@ per_key AS (
     COUNT(DISTINCT CASE WHEN n > 0 THEN NULLIF(address, '') END) AS addresses,
     COUNT(DISTINCT CASE WHEN n_ok > 0 THEN NULLIF(address, '') END) AS ok_addresses,
     COUNT(DISTINCT CASE WHEN n > 0 THEN NULLIF(ja4, '') END) AS ja4s,
+    SUM(CASE WHEN minute >= CASE rule WHEN 0 THEN 8 ELSE 0 END THEN n ELSE 0 END) AS older_n,
     COALESCE(MIN(first_us), 0) AS first_us, COALESCE(MAX(last_us), 0) AS last_us,
-    SUM(after_n) AS after_n, SUM(after_refused) AS after_refused, MAX(after_last_us) AS after_last_us,
-    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us
+    SUM(after_n) AS after_n, SUM(after_refused) AS after_refused, SUM(after_ok) AS after_ok, MAX(after_last_us) AS after_last_us,
+    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_forgeable) AS h_forgeable, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us, MIN(h_oldest_us) AS h_oldest_us
   FROM minutes
   GROUP BY rule, trust, k
 ),
@@ -87,9 +90,11 @@ tally AS (
     ARRAY_AGG(CASE WHEN rule >= 0 AND (after_n > 0 OR requests > 0 AND CASE rule
     WHEN 0 THEN requests >= 60
     ELSE FALSE END)
-      THEN STRUCT(k AS k, peak AS peak, ok AS ok, errors AS errors, distinct_paths AS distinct_paths, addresses AS addresses, ok_addresses AS ok_addresses, ja4s AS ja4s, first_us AS first_us, last_us AS last_us, after_n AS after_n, after_refused AS after_refused, after_last_us AS after_last_us) END IGNORE NULLS) AS riders,
+      THEN STRUCT(k AS k, peak AS peak, ok AS ok, errors AS errors, distinct_paths AS distinct_paths, addresses AS addresses, ok_addresses AS ok_addresses, ja4s AS ja4s, first_us AS first_us, last_us AS last_us, after_n AS after_n, after_refused AS after_refused, after_ok AS after_ok, after_last_us AS after_last_us) END IGNORE NULLS) AS riders,
+    SUM(older_n) AS older_n,
     COUNT(CASE WHEN h_ok_requests > 0 AND k <> '' THEN 1 END) AS h_ok_addresses,
-    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us
+    SUM(CASE WHEN rule < 0 AND FALSE THEN h_trusted ELSE 0 END) AS h_trusted_not_client,
+    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_forgeable) AS h_forgeable, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us, MIN(h_oldest_us) AS h_oldest_us
   FROM per_key
   GROUP BY rule, trust, requests
 ),
@@ -98,7 +103,9 @@ ranked AS (
     SUM(members) OVER (PARTITION BY rule, trust ORDER BY requests ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS cum,
     SUM(members) OVER (PARTITION BY rule, trust) AS population,
     SUM(requests * members) OVER (PARTITION BY rule, trust) AS total,
-    MIN(requests) OVER (PARTITION BY rule, trust) AS least
+    MAX(requests) OVER (PARTITION BY rule, trust) AS busiest,
+    MIN(requests) OVER (PARTITION BY rule, trust) AS least,
+    SUM(older_n) OVER (PARTITION BY rule, trust) AS older
   FROM tally
 ),
 halved AS (
@@ -125,7 +132,9 @@ scaled AS (
 ),
 scored AS (
   SELECT *, COALESCE(requests / NULLIF(total, 0), 0) AS share,
-    (ln_requests - med) / CASE WHEN scale > 1e-1 THEN scale ELSE 1e-1 END AS score
+    (ln_requests - med) / CASE WHEN scale > 1e-1 THEN scale ELSE 1e-1 END AS score,
+    0e0 AS baseline_score,
+    0e0 AS baseline_ratio
   FROM scaled
 ),
 unpacked AS (
@@ -134,7 +143,14 @@ unpacked AS (
     t.requests AS requests,
     t.share AS share,
     t.score AS score,
+    t.baseline_score AS baseline_score,
+    t.baseline_ratio AS baseline_ratio,
     t.population AS population,
+    t.total AS volume,
+    t.older AS older,
+    t.busiest AS busiest,
+    t.med AS median,
+    t.scale AS scale,
     t.requests = t.least AND m.k = '' AS tells,
     t.h_rows AS h_rows,
     t.h_newest_us AS h_newest_us,
@@ -148,6 +164,9 @@ unpacked AS (
     t.h_ok_addresses AS h_ok_addresses,
     t.h_trusted_newest_us AS h_trusted_newest_us,
     t.h_trusted_no_address AS h_trusted_no_address,
+    t.h_forgeable AS h_forgeable,
+    CASE WHEN t.h_oldest_us = 253402300800000000 THEN 0 ELSE t.h_oldest_us END AS h_oldest_us,
+    t.h_trusted_not_client AS h_trusted_not_client,
     m.k AS k,
     m.peak AS peak,
     m.ok AS ok,
@@ -160,9 +179,10 @@ unpacked AS (
     m.last_us AS last_us,
     m.after_n AS after_n,
     m.after_refused AS after_refused,
+    m.after_ok AS after_ok,
     m.after_last_us AS after_last_us
   FROM scored t CROSS JOIN UNNEST(ARRAY_CONCAT(
-    [STRUCT('' AS k, 0 AS peak, 0 AS ok, 0 AS errors, 0 AS distinct_paths, 0 AS addresses, 0 AS ok_addresses, 0 AS ja4s, 0 AS first_us, 0 AS last_us, 0 AS after_n, 0 AS after_refused, 0 AS after_last_us)], IFNULL(t.riders, []))) m
+    [STRUCT('' AS k, 0 AS peak, 0 AS ok, 0 AS errors, 0 AS distinct_paths, 0 AS addresses, 0 AS ok_addresses, 0 AS ja4s, 0 AS first_us, 0 AS last_us, 0 AS after_n, 0 AS after_refused, 0 AS after_ok, 0 AS after_last_us)], IFNULL(t.riders, []))) m
 ),
 judged AS (
   SELECT *, CASE WHEN k <> '' AND requests > 0 AND CASE rule
@@ -171,7 +191,7 @@ judged AS (
     THEN 1 ELSE 0 END AS met
   FROM unpacked
 )
-SELECT rule, trust, k, met, requests, peak, ok, errors, distinct_paths, addresses, ok_addresses, ja4s, share, score, first_us, last_us, population, after_n, after_refused, after_last_us, h_rows, h_newest_us, h_trusted, h_no_address, h_no_first_hop, h_shield, h_received, h_ahead, h_ok_requests, h_ok_addresses, h_trusted_newest_us, h_trusted_no_address
+SELECT rule, trust, k, met, requests, peak, ok, errors, distinct_paths, addresses, ok_addresses, ja4s, share, score, baseline_score, baseline_ratio, first_us, last_us, population, volume, older, busiest, median, scale, after_n, after_refused, after_ok, after_last_us, h_rows, h_newest_us, h_trusted, h_no_address, h_no_first_hop, h_shield, h_received, h_ahead, h_ok_requests, h_ok_addresses, h_trusted_newest_us, h_trusted_no_address, h_forgeable, h_oldest_us, h_trusted_not_client
 FROM judged
 WHERE met = 1 OR after_n > 0 OR tells
 ORDER BY rule, trust, requests DESC, k

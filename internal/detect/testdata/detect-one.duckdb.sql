@@ -50,11 +50,24 @@ tally AS (
   SELECT rule, trust, requests, COUNT(*) AS members
   FROM per_key GROUP BY ALL
 ),
+by_half AS (
+  SELECT 0 AS grp, trust, minute, mask & CAST(1 AS BIGINT) AS bits, COUNT(*) AS n
+  FROM src
+  WHERE mask & CAST(1 AS BIGINT) <> 0 AND NOT f_blocked AND f_client_key <> ''
+  GROUP BY ALL
+),
+halves AS (
+  SELECT r.id AS rule, trust, SUM(n) AS older
+  FROM by_half b JOIN rules r USING (grp)
+  WHERE (b.bits >> r.id) & 1 = 1 AND minute >= CASE r.id WHEN 0 THEN 8 ELSE 0 END
+  GROUP BY ALL
+),
 ranked AS (
   SELECT *, LN(CASE WHEN requests > 0 THEN requests ELSE 1 END) AS ln_requests,
     SUM(members) OVER (PARTITION BY rule, trust ORDER BY requests ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS cum,
     SUM(members) OVER (PARTITION BY rule, trust) AS population,
     SUM(requests * members) OVER (PARTITION BY rule, trust) AS total,
+    MAX(requests) OVER (PARTITION BY rule, trust) AS busiest,
     MIN(requests) OVER (PARTITION BY rule, trust) AS least
   FROM tally
 ),
@@ -82,12 +95,14 @@ scaled AS (
 ),
 scored AS (
   SELECT *, COALESCE(requests / NULLIF(total, 0), 0) AS share,
-    (ln_requests - med) / CASE WHEN scale > 1e-1 THEN scale ELSE 1e-1 END AS score
+    (ln_requests - med) / CASE WHEN scale > 1e-1 THEN scale ELSE 1e-1 END AS score,
+    0e0 AS baseline_score,
+    0e0 AS baseline_ratio
   FROM scaled
 ),
 possible AS MATERIALIZED (
   SELECT r.grp AS grp, c.*
-  FROM (SELECT rule, trust, k, requests, share, score, population FROM per_key JOIN scored USING (rule, trust, requests)) c
+  FROM (SELECT rule, trust, k, requests, share, score, baseline_score, baseline_ratio, population FROM per_key JOIN scored USING (rule, trust, requests)) c
     JOIN rules r ON r.id = c.rule
   WHERE CASE rule
     WHEN 0 THEN requests >= 60
@@ -141,15 +156,15 @@ measured AS (
     CASE WHEN grp = 0 THEN CASE WHEN t.ok > 0 THEN 1 ELSE 0 END ELSE COALESCE(a.ok_addresses, 0) END AS ok_addresses
   FROM candidates c JOIN totals t USING (id) JOIN paths p USING (id) LEFT JOIN fingerprints f USING (id) LEFT JOIN clients a USING (id)
 )
-SELECT CAST(rule AS BIGINT) AS rule, CAST(trust AS BIGINT) AS trust, k, CAST(1 AS BIGINT) AS met, CAST(requests AS BIGINT) AS requests, CAST(peak AS BIGINT) AS peak, CAST(ok AS BIGINT) AS ok, CAST(errors AS BIGINT) AS errors, CAST(distinct_paths AS BIGINT) AS distinct_paths, CAST(addresses AS BIGINT) AS addresses, CAST(ok_addresses AS BIGINT) AS ok_addresses, CAST(ja4s AS BIGINT) AS ja4s, share, score, CAST(first_us AS BIGINT) AS first_us, CAST(last_us AS BIGINT) AS last_us, CAST(population AS BIGINT) AS population, CAST(0 AS BIGINT) AS after_n, CAST(0 AS BIGINT) AS after_refused, CAST(0 AS BIGINT) AS after_last_us, CAST(0 AS BIGINT) AS h_rows, CAST(0 AS BIGINT) AS h_newest_us, CAST(0 AS BIGINT) AS h_trusted, CAST(0 AS BIGINT) AS h_no_address, CAST(0 AS BIGINT) AS h_no_first_hop, CAST(0 AS BIGINT) AS h_shield, CAST(0 AS BIGINT) AS h_received, CAST(0 AS BIGINT) AS h_ahead, CAST(0 AS BIGINT) AS h_ok_requests, CAST(0 AS BIGINT) AS h_ok_addresses, CAST(0 AS BIGINT) AS h_trusted_newest_us, CAST(0 AS BIGINT) AS h_trusted_no_address
+SELECT CAST(rule AS BIGINT) AS rule, CAST(trust AS BIGINT) AS trust, k, CAST(1 AS BIGINT) AS met, CAST(requests AS BIGINT) AS requests, CAST(peak AS BIGINT) AS peak, CAST(ok AS BIGINT) AS ok, CAST(errors AS BIGINT) AS errors, CAST(distinct_paths AS BIGINT) AS distinct_paths, CAST(addresses AS BIGINT) AS addresses, CAST(ok_addresses AS BIGINT) AS ok_addresses, CAST(ja4s AS BIGINT) AS ja4s, share, score, baseline_score, baseline_ratio, CAST(first_us AS BIGINT) AS first_us, CAST(last_us AS BIGINT) AS last_us, CAST(population AS BIGINT) AS population, CAST(0 AS BIGINT) AS volume, CAST(0 AS BIGINT) AS older, CAST(0 AS BIGINT) AS busiest, 0e0 AS median, 0e0 AS scale, CAST(0 AS BIGINT) AS after_n, CAST(0 AS BIGINT) AS after_refused, CAST(0 AS BIGINT) AS after_ok, CAST(0 AS BIGINT) AS after_last_us, CAST(0 AS BIGINT) AS h_rows, CAST(0 AS BIGINT) AS h_newest_us, CAST(0 AS BIGINT) AS h_trusted, CAST(0 AS BIGINT) AS h_no_address, CAST(0 AS BIGINT) AS h_no_first_hop, CAST(0 AS BIGINT) AS h_shield, CAST(0 AS BIGINT) AS h_received, CAST(0 AS BIGINT) AS h_ahead, CAST(0 AS BIGINT) AS h_ok_requests, CAST(0 AS BIGINT) AS h_ok_addresses, CAST(0 AS BIGINT) AS h_trusted_newest_us, CAST(0 AS BIGINT) AS h_trusted_no_address, CAST(0 AS BIGINT) AS h_forgeable, CAST(0 AS BIGINT) AS h_oldest_us, CAST(0 AS BIGINT) AS h_trusted_not_client
 FROM measured
 WHERE CASE rule
   WHEN 0 THEN requests >= 60
   ELSE FALSE END
 UNION ALL
-SELECT CAST(rule AS BIGINT) AS rule, CAST(trust AS BIGINT) AS trust, '' AS k, CAST(0 AS BIGINT) AS met, CAST(0 AS BIGINT) AS requests, CAST(0 AS BIGINT) AS peak, CAST(0 AS BIGINT) AS ok, CAST(0 AS BIGINT) AS errors, CAST(0 AS BIGINT) AS distinct_paths, CAST(0 AS BIGINT) AS addresses, CAST(0 AS BIGINT) AS ok_addresses, CAST(0 AS BIGINT) AS ja4s, 0e0 AS share, 0e0 AS score, CAST(0 AS BIGINT) AS first_us, CAST(0 AS BIGINT) AS last_us, CAST(MAX(population) AS BIGINT) AS population, CAST(0 AS BIGINT) AS after_n, CAST(0 AS BIGINT) AS after_refused, CAST(0 AS BIGINT) AS after_last_us, CAST(0 AS BIGINT) AS h_rows, CAST(0 AS BIGINT) AS h_newest_us, CAST(0 AS BIGINT) AS h_trusted, CAST(0 AS BIGINT) AS h_no_address, CAST(0 AS BIGINT) AS h_no_first_hop, CAST(0 AS BIGINT) AS h_shield, CAST(0 AS BIGINT) AS h_received, CAST(0 AS BIGINT) AS h_ahead, CAST(0 AS BIGINT) AS h_ok_requests, CAST(0 AS BIGINT) AS h_ok_addresses, CAST(0 AS BIGINT) AS h_trusted_newest_us, CAST(0 AS BIGINT) AS h_trusted_no_address
-FROM scored GROUP BY rule, trust
+SELECT CAST(rule AS BIGINT) AS rule, CAST(trust AS BIGINT) AS trust, '' AS k, CAST(0 AS BIGINT) AS met, CAST(0 AS BIGINT) AS requests, CAST(0 AS BIGINT) AS peak, CAST(0 AS BIGINT) AS ok, CAST(0 AS BIGINT) AS errors, CAST(0 AS BIGINT) AS distinct_paths, CAST(0 AS BIGINT) AS addresses, CAST(0 AS BIGINT) AS ok_addresses, CAST(0 AS BIGINT) AS ja4s, 0e0 AS share, 0e0 AS score, 0e0 AS baseline_score, 0e0 AS baseline_ratio, CAST(0 AS BIGINT) AS first_us, CAST(0 AS BIGINT) AS last_us, CAST(MAX(population) AS BIGINT) AS population, CAST(MAX(total) AS BIGINT) AS volume, CAST(COALESCE(MAX(older), 0) AS BIGINT) AS older, CAST(MAX(busiest) AS BIGINT) AS busiest, MAX(med) AS median, MAX(scale) AS scale, CAST(0 AS BIGINT) AS after_n, CAST(0 AS BIGINT) AS after_refused, CAST(0 AS BIGINT) AS after_ok, CAST(0 AS BIGINT) AS after_last_us, CAST(0 AS BIGINT) AS h_rows, CAST(0 AS BIGINT) AS h_newest_us, CAST(0 AS BIGINT) AS h_trusted, CAST(0 AS BIGINT) AS h_no_address, CAST(0 AS BIGINT) AS h_no_first_hop, CAST(0 AS BIGINT) AS h_shield, CAST(0 AS BIGINT) AS h_received, CAST(0 AS BIGINT) AS h_ahead, CAST(0 AS BIGINT) AS h_ok_requests, CAST(0 AS BIGINT) AS h_ok_addresses, CAST(0 AS BIGINT) AS h_trusted_newest_us, CAST(0 AS BIGINT) AS h_trusted_no_address, CAST(0 AS BIGINT) AS h_forgeable, CAST(0 AS BIGINT) AS h_oldest_us, CAST(0 AS BIGINT) AS h_trusted_not_client
+FROM scored LEFT JOIN halves USING (rule, trust) GROUP BY rule, trust
 UNION ALL
-SELECT CAST(-1 AS BIGINT) AS rule, CAST(0 AS BIGINT) AS trust, '' AS k, CAST(0 AS BIGINT) AS met, CAST(0 AS BIGINT) AS requests, CAST(0 AS BIGINT) AS peak, CAST(0 AS BIGINT) AS ok, CAST(0 AS BIGINT) AS errors, CAST(0 AS BIGINT) AS distinct_paths, CAST(0 AS BIGINT) AS addresses, CAST(0 AS BIGINT) AS ok_addresses, CAST(0 AS BIGINT) AS ja4s, 0e0 AS share, 0e0 AS score, CAST(0 AS BIGINT) AS first_us, CAST(0 AS BIGINT) AS last_us, CAST(0 AS BIGINT) AS population, CAST(0 AS BIGINT) AS after_n, CAST(0 AS BIGINT) AS after_refused, CAST(0 AS BIGINT) AS after_last_us, CAST(COUNT(CASE WHEN us < $to_us THEN 1 END) AS BIGINT) AS h_rows, CAST(COALESCE(MAX(CASE WHEN base AND us < $to_us THEN us END), 0) AS BIGINT) AS h_newest_us, CAST(COUNT(CASE WHEN us < $to_us AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') THEN 1 END) AS BIGINT) AS h_trusted, CAST(COUNT(CASE WHEN us < $to_us AND f_client_key = '' THEN 1 END) AS BIGINT) AS h_no_address, CAST(COUNT(CASE WHEN us < $to_us AND hop_unsaid THEN 1 END) AS BIGINT) AS h_no_first_hop, CAST(COUNT(CASE WHEN us < $to_us AND shield THEN 1 END) AS BIGINT) AS h_shield, CAST(COUNT(CASE WHEN us < $to_us AND received THEN 1 END) AS BIGINT) AS h_received, CAST(COUNT(CASE WHEN FALSE THEN 1 END) AS BIGINT) AS h_ahead, CAST(COUNT(CASE WHEN us < $to_us AND base AND trust = 0 AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN 1 END) AS BIGINT) AS h_ok_requests, CAST(COUNT(DISTINCT CASE WHEN us < $to_us AND base AND trust = 0 AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN NULLIF(f_client_key, '') END) AS BIGINT) AS h_ok_addresses, CAST(COALESCE(MAX(CASE WHEN base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND us < $to_us THEN us END), 0) AS BIGINT) AS h_trusted_newest_us, CAST(COUNT(CASE WHEN us < $to_us AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND f_client_key = '' THEN 1 END) AS BIGINT) AS h_trusted_no_address
+SELECT CAST(-1 AS BIGINT) AS rule, CAST(0 AS BIGINT) AS trust, '' AS k, CAST(0 AS BIGINT) AS met, CAST(0 AS BIGINT) AS requests, CAST(0 AS BIGINT) AS peak, CAST(0 AS BIGINT) AS ok, CAST(0 AS BIGINT) AS errors, CAST(0 AS BIGINT) AS distinct_paths, CAST(0 AS BIGINT) AS addresses, CAST(0 AS BIGINT) AS ok_addresses, CAST(0 AS BIGINT) AS ja4s, 0e0 AS share, 0e0 AS score, 0e0 AS baseline_score, 0e0 AS baseline_ratio, CAST(0 AS BIGINT) AS first_us, CAST(0 AS BIGINT) AS last_us, CAST(0 AS BIGINT) AS population, CAST(0 AS BIGINT) AS volume, CAST(0 AS BIGINT) AS older, CAST(0 AS BIGINT) AS busiest, 0e0 AS median, 0e0 AS scale, CAST(0 AS BIGINT) AS after_n, CAST(0 AS BIGINT) AS after_refused, CAST(0 AS BIGINT) AS after_ok, CAST(0 AS BIGINT) AS after_last_us, CAST(COUNT(CASE WHEN us < $to_us THEN 1 END) AS BIGINT) AS h_rows, CAST(COALESCE(MAX(CASE WHEN base AND us < $to_us THEN us END), 0) AS BIGINT) AS h_newest_us, CAST(COUNT(CASE WHEN us < $to_us AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') THEN 1 END) AS BIGINT) AS h_trusted, CAST(COUNT(CASE WHEN us < $to_us AND f_client_key = '' THEN 1 END) AS BIGINT) AS h_no_address, CAST(COUNT(CASE WHEN us < $to_us AND hop_unsaid THEN 1 END) AS BIGINT) AS h_no_first_hop, CAST(COUNT(CASE WHEN us < $to_us AND shield THEN 1 END) AS BIGINT) AS h_shield, CAST(COUNT(CASE WHEN us < $to_us AND received THEN 1 END) AS BIGINT) AS h_received, CAST(COUNT(CASE WHEN FALSE THEN 1 END) AS BIGINT) AS h_ahead, CAST(COUNT(CASE WHEN us < $to_us AND base AND trust = 0 AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN 1 END) AS BIGINT) AS h_ok_requests, CAST(COUNT(DISTINCT CASE WHEN us < $to_us AND base AND trust = 0 AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN NULLIF(f_client_key, '') END) AS BIGINT) AS h_ok_addresses, CAST(COALESCE(MAX(CASE WHEN base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND us < $to_us THEN us END), 0) AS BIGINT) AS h_trusted_newest_us, CAST(COUNT(CASE WHEN us < $to_us AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND f_client_key = '' THEN 1 END) AS BIGINT) AS h_trusted_no_address, CAST(COUNT(CASE WHEN us < $to_us AND base AND f_client_key <> '' AND trust IN (1, 3) THEN 1 END) AS BIGINT) AS h_forgeable, CAST(COALESCE(MIN(CASE WHEN base AND us < $to_us THEN us END), 0) AS BIGINT) AS h_oldest_us, CAST(0 AS BIGINT) AS h_trusted_not_client
 FROM src
 ORDER BY rule, trust, requests DESC, k
