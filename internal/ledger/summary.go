@@ -22,8 +22,9 @@ type Summary struct {
 
 	Rows, Trusted, OKRequests, OKAddresses int64 // Trusted are the rows that can block
 	Offenders, Blocks, Extends             int64
-	Releases, Refusals, Ours, BytesScanned int64             // Ours: entries of ours in the block ACLs, for FillForecast
-	Extra                                  map[string]string // whatever else the event's detail says
+	Releases, Refusals, Ours, BytesScanned int64                // Ours: entries of ours in the block ACLs, for FillForecast
+	Rules                                  map[string]RuleCount // by name: what each counted of trusted rows
+	Extra                                  map[string]string    // whatever else the event's detail says
 }
 
 // numbers names the counters in the order of the struct.
@@ -45,6 +46,9 @@ func (s Summary) Event() Event {
 		detail[name] = strconv.FormatInt(*n, 10)
 	}
 	detail["window"] = s.Window.String()
+	if len(s.Rules) > 0 {
+		detail["rules"] = writeRules(s.Rules)
+	}
 	if !s.Newest.IsZero() {
 		detail["newest"] = s.Newest.UTC().Format(time.RFC3339Nano)
 	}
@@ -69,6 +73,8 @@ func Summaries(events []Event) []Summary {
 			switch k {
 			case "window":
 				s.Window, _ = time.ParseDuration(v)
+			case "rules":
+				s.Rules = readRules(v)
 			case "newest":
 				s.Newest, _ = time.Parse(time.RFC3339Nano, v)
 			default:
