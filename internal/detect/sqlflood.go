@@ -96,7 +96,10 @@ func (s *Set) FloodSQL(d Dialect, src Source, q Query, floods []Flood) (Statemen
 			list = append(list, c)
 			continue
 		}
-		list = append(list, sc.bigint(c)+" AS "+c)
+		if expr := sc.bigint(c); expr != c {
+			c = expr + " AS " + c
+		}
+		list = append(list, c)
 	}
 	last := "SELECT " + strings.Join(list, ", ") + fmt.Sprintf("\nFROM placed\nWHERE place <= %d\nORDER BY rule, trust, about, place", clustersKept)
 	return Statement{SQL: with(steps, last), Params: sc.params}, nil

@@ -70,7 +70,7 @@ placed AS (
   SELECT *, ROW_NUMBER() OVER (PARTITION BY rule, trust, about ORDER BY n DESC, v) AS place
   FROM clusters
 )
-SELECT rule AS rule, trust AS trust, about AS about, v, n AS n, addresses AS addresses, most AS most, top_n AS top_n, place AS place
+SELECT rule, trust, about, v, n, addresses, most, top_n, place
 FROM placed
 WHERE place <= 3
 ORDER BY rule, trust, about, place
