@@ -77,6 +77,10 @@ func TestAPlanThatWasEditedOrIsOldIsRefused(t *testing.T) {
 		t.Errorf("%s", o.stderr)
 	}
 	w.want(w.run("apply", w.file("not.json", "{}")), exitUsage)
+	newer := w.file("newer.json", strings.Replace(string(content), `"version": 1,`, `"version": 2, "tomorrow": true,`, 1))
+	if o := w.want(w.run("apply", newer), exitUsage); !strings.Contains(o.stderr, "apply it with the release that made it") {
+		t.Errorf("%s", o.stderr)
+	}
 }
 
 func TestAnOverrideLiftsOneLimitForWhatWasShown(t *testing.T) {

@@ -35,12 +35,15 @@ type planService struct {
 	Unjudged  *unjudged         `json:"unjudged,omitempty"`
 }
 
+// planVersion is the version of the plan files this release makes and reads.
+const planVersion = 1
+
 // planLife is how long a reviewed plan may be applied.
 const planLife = 30 * time.Minute
 
 // newPlanFile keeps what a dry run found and decided.
 func newPlanFile(rep *report) planFile {
-	f := planFile{Version: 1, Run: rep.Run, Made: time.Now().UTC().Truncate(time.Second), Now: rep.Now, To: rep.To}
+	f := planFile{Version: planVersion, Run: rep.Run, Made: time.Now().UTC().Truncate(time.Second), Now: rep.Now, To: rep.To}
 	for _, sr := range rep.Services {
 		if sr.Plan != nil {
 			f.Services = append(f.Services, planService{sr.Service.ID, sr.Found, sr.Plan.ChangesJSON(), sr.Plan.RefusalsJSON(), sr.Plan.Verdict, sr.Window, sr.Unjudged})
@@ -76,13 +79,19 @@ func readPlan(path string) (*planFile, error) {
 	if err != nil {
 		return nil, usagef("reading the plan: %v", err)
 	}
+	var v struct {
+		Version int `json:"version"`
+	}
+	if json.Unmarshal(content, &v) == nil && v.Version > planVersion {
+		return nil, usagef("%s has version %d, made by a newer release; this one reads %d: apply it with the release that made it, or make a new plan", path, v.Version, planVersion)
+	}
 	var f planFile
 	dec := json.NewDecoder(bytes.NewReader(content))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&f); err != nil {
 		return nil, usagef("%s is no plan of blocker plan -o: %v", path, err)
 	}
-	if hash, err := f.hash(); err != nil || f.Version != 1 || f.Hash != hash {
+	if hash, err := f.hash(); err != nil || f.Version != planVersion || f.Hash != hash {
 		return nil, usagef("%s was changed after it was made: make a new plan", path)
 	}
 	return &f, nil

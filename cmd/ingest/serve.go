@@ -154,6 +154,8 @@ func (c *serveCmd) openSpool(log *slog.Logger, synced prometheus.Observer) (*spo
 	switch {
 	case errors.Is(err, spool.ErrLocked):
 		return nil, fmt.Errorf("%w; give each ingest a spool of its own, or stop the other one", err)
+	case errors.Is(err, spool.ErrNewer):
+		return nil, err
 	case err != nil:
 		return nil, fmt.Errorf("%w; --spool must name a folder that this user can create and write", err)
 	}

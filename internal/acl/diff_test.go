@@ -97,6 +97,11 @@ func TestDiff(t *testing.T) {
 		"and is released then": {
 			rows: []row{{acl: b1, prefix: "203.0.113.1", comment: broken, created: t0.Add(-24 * time.Hour)}},
 			want: "delete edgewarden_1 203.0.113.1/32 id000 unreadable_mark", problems: 1},
+		"a mark of a newer release is ours, and ends the same way": {
+			rows: []row{{acl: b1, prefix: "203.0.113.1", comment: strings.Replace(ours, "ew1 ", "ew2 ", 1), created: t0.Add(-24 * time.Hour)}},
+			want: "delete edgewarden_1 203.0.113.1/32 id000 unreadable_mark", problems: 1},
+		"a mark of a newer release and another owner is foreign": {
+			rows: []row{{acl: b1, prefix: "203.0.113.1", comment: "ew2 o=staging k=b", created: t0.Add(-48 * time.Hour)}}},
 		"a block of its prefix mends it instead of doubling it": {
 			rows: []row{{acl: b1, prefix: "203.0.113.1", comment: broken, created: t0}}, ds: []policy.Decision{block("203.0.113.1", 9)},
 			want: "update edgewarden_1 203.0.113.1/32 id000"},

@@ -3,6 +3,7 @@ package acl
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -99,11 +100,17 @@ func (m Mark) Same(o Mark) bool {
 	return a == b
 }
 
-// ParseMark reads a comment. ours is true when it begins as a mark of this version and names owner; err then says what
-// in it cannot be read. A comment of anybody else is (_, false, nil).
+// ParseMark reads a comment. ours is true when it begins as a mark of this version, or of a later one, and names owner; err
+// then says what in it cannot be read. So what a newer release blocked ends after a rollback, too: as an unreadable entry. A comment of anybody else is (_, false, nil).
 func ParseMark(comment, owner string) (m Mark, ours bool, err error) {
 	rest, ok := strings.CutPrefix(comment, markVersion+" o="+owner)
-	if !ok || owner == "" || rest != "" && rest[0] != ' ' {
+	if !ok {
+		if v, of := newerMark(comment); v != "" && of == owner {
+			return Mark{Owner: owner}, true, fmt.Errorf("mark %s was written by a newer release: run that one, or purge", v)
+		}
+		return Mark{}, false, nil
+	}
+	if owner == "" || rest != "" && rest[0] != ' ' {
 		return Mark{}, false, nil
 	}
 	m.Owner = owner
@@ -126,6 +133,18 @@ func ParseMark(comment, owner string) (m Mark, ours bool, err error) {
 		return Mark{Owner: owner}, true, fmt.Errorf("reading mark: %w", err)
 	}
 	return m, true, nil
+}
+
+// laterMark is how every later version has to begin.
+var laterMark = regexp.MustCompile(`^(ew[1-9][0-9]{0,3}) o=([a-z0-9-]+)(?: |$)`)
+
+// newerMark gives the version and the owner of a mark of a later version; empty for any other comment.
+func newerMark(comment string) (version, owner string) {
+	m := laterMark.FindStringSubmatch(comment)
+	if m == nil || m[1] == markVersion {
+		return "", ""
+	}
+	return m[1], m[2]
 }
 
 type markParser struct {

@@ -47,6 +47,9 @@ func NewImporter(dir, sum string) (*Importer, error) {
 	if err := makeDir(dir); err != nil {
 		return nil, fmt.Errorf("begin import: %w", err)
 	}
+	if err := checkVersion(dir); err != nil {
+		return nil, fmt.Errorf("begin import: %w", err)
+	}
 	temp, err := os.MkdirTemp(dir, tempPrefix+importPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("begin import: %w", err)
@@ -119,6 +122,9 @@ type Imported struct {
 // be visible in part; importing again makes it whole. The Importer is spent.
 func (m *Importer) Commit(ctx context.Context) (Imported, error) {
 	defer m.Abort()
+	if err := claimVersion(m.dir); err != nil {
+		return Imported{}, fmt.Errorf("import: %w", err)
+	}
 	file := name{sum: m.sum}.String()
 	for hour, h := range m.hours {
 		if err := m.publishHour(ctx, filepath.Join(m.dir, hour), file, h); err != nil {

@@ -113,7 +113,12 @@ func (w *Writer) mergeGroup(ctx context.Context, dir string, group []fileInfo, n
 			arrived = f.arrived
 		}
 	}
-	if err := w.mergeFiles(ctx, filepath.Join(dir, merged.String()), paths, arrived); err != nil {
+	err := w.mergeFiles(ctx, filepath.Join(dir, merged.String()), paths, arrived)
+	if errors.Is(err, errUnknownColumn) { // more files to read for a while, nothing lost: the newer release merges them
+		w.o.Logger.Debug("lake files are left unmerged", "hour", filepath.Base(dir), "reason", err)
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("merge %d lake files: %w", len(paths), err)
 	}
 	for _, p := range paths {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"edgewarden/internal/record"
@@ -51,6 +52,9 @@ func (h *sources) Pop() any {
 // little in time, so most of them wait at their first row.
 const mergeBuffer = 256
 
+// errUnknownColumn: a merge would lose a column that this release does not know.
+var errUnknownColumn = errors.New("a newer release wrote a column that this one does not know")
+
 // merge reads files that are each in time order and writes their rows, in time
 // order, as one file to w. It returns the number of rows.
 func merge(ctx context.Context, e *encoder, w io.Writer, paths []string) (rows int, err error) {
@@ -64,6 +68,10 @@ func merge(ctx context.Context, e *encoder, w io.Writer, paths []string) (rows i
 		r, err := openReader(p)
 		if err != nil {
 			return 0, err
+		}
+		if slices.Contains(r.fields, -1) {
+			r.close()
+			return 0, fmt.Errorf("%w: %s", errUnknownColumn, p)
 		}
 		s := &source{r: r, recs: make([]record.Record, mergeBuffer)}
 		if err := s.advance(); errors.Is(err, io.EOF) {

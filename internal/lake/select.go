@@ -19,7 +19,7 @@ import (
 // once, and the files stay for at least [Options.Grace] after it was listed.
 // Retention alone removes files without grace; a reader that then misses one
 // selects again. An empty selection is no error. A lake that does not exist is
-// an error that wraps [fs.ErrNotExist].
+// an error that wraps [fs.ErrNotExist], one of a newer release an [ErrNewer].
 func Select(dir string, from, to time.Time) ([]string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -27,6 +27,9 @@ func Select(dir string, from, to time.Time) ([]string, error) {
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
+		return nil, fmt.Errorf("select lake files: %w", err)
+	}
+	if err := checkVersion(dir); err != nil {
 		return nil, fmt.Errorf("select lake files: %w", err)
 	}
 	var paths []string

@@ -71,12 +71,15 @@ type Writer struct {
 type hourSpool struct{ hour, spool string }
 
 // OpenWriter opens or creates the lake in o.Dir and reads which positions it
-// holds.
+// holds. A lake of a newer release is an ErrNewer.
 func OpenWriter(o Options) (*Writer, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("open lake: %w", err)
 	}
 	if err := makeDir(o.Dir); err != nil {
+		return nil, fmt.Errorf("open lake: %w", err)
+	}
+	if err := claimVersion(o.Dir); err != nil {
 		return nil, fmt.Errorf("open lake: %w", err)
 	}
 	w := &Writer{

@@ -3,6 +3,7 @@ package ledger
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -208,6 +209,9 @@ func decode(line []byte) (Event, error) {
 	dec := json.NewDecoder(bytes.NewReader(line))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&e); err != nil {
+		return Event{}, cmp.Or(newer(line), err)
+	}
+	if err := newer(line); err != nil {
 		return Event{}, err
 	}
 	if canonical := e.line(); !bytes.Equal(canonical, line) {

@@ -19,12 +19,16 @@ import (
 // DeadLetter is one record a sink will never accept, as it stands in a
 // dead-letter file: one JSON object on one line.
 type DeadLetter struct {
+	Version  int       `json:"version"`  // 1; a letter without one is of version 1
 	Time     time.Time `json:"time"`     // when it was refused
 	Sink     string    `json:"sink"`     // which sink refused it
 	Reason   string    `json:"reason"`   // why
 	Position string    `json:"position"` // spool id, dash, 16 hex digits
 	Envelope []byte    `json:"envelope"` // what the spool held; base64 in the file
 }
+
+// letterVersion is the version of the dead letters this release writes.
+const letterVersion = 1
 
 const (
 	letterSuffix = ".ndjson"
@@ -49,6 +53,7 @@ func (d *deadLetters) write(letters []DeadLetter) (kept int, err error) {
 	enc := json.NewEncoder(&buf)
 	ends := make([]int, len(letters))
 	for i, l := range letters {
+		l.Version = letterVersion
 		l.Reason = strings.ToValidUTF8(l.Reason, "\uFFFD")
 		if err := enc.Encode(l); err != nil {
 			return 0, fmt.Errorf("encode dead letter: %w", err)
@@ -177,8 +182,9 @@ func ReadDeadLetters(dir string, fn func(DeadLetter) error) error {
 	for _, f := range files {
 		n := 0
 		err := scanLetters(f, func(l DeadLetter, line []byte) error {
-			if n++; l.Position == "" {
-				bad = append(bad, noLetter(f, n))
+			n++
+			if err := l.fault(f, n); err != nil {
+				bad = append(bad, err)
 				return nil
 			}
 			return fn(l)
@@ -190,8 +196,15 @@ func ReadDeadLetters(dir string, fn func(DeadLetter) error) error {
 	return errors.Join(bad...)
 }
 
-func noLetter(path string, line int) error {
-	return fmt.Errorf("%s line %d is no dead letter", path, line)
+// fault says why the letter at a line of a file cannot be used; nil when it can.
+func (l *DeadLetter) fault(path string, line int) error {
+	switch {
+	case l.Version > letterVersion:
+		return fmt.Errorf("%s line %d was written by a newer release (version %d, this one reads %d): replay it with that one", path, line, l.Version, letterVersion)
+	case l.Position == "":
+		return fmt.Errorf("%s line %d is no dead letter", path, line)
+	}
+	return nil
 }
 
 // letterFiles lists the files with one of the suffixes, in order.
@@ -238,7 +251,7 @@ func scanLetters(path string, fn func(l DeadLetter, line []byte) error) error {
 			return fmt.Errorf("read dead letters: %w", err)
 		}
 		var l DeadLetter
-		if json.Unmarshal(line, &l) != nil {
+		if json.Unmarshal(line, &l) != nil && l.Version <= letterVersion {
 			l = DeadLetter{}
 		}
 		if err := fn(l, line); err != nil {

@@ -155,7 +155,7 @@ func (d *decoder) next(b []byte) (Envelope, error) {
 
 func (d *decoder) envelope() (e Envelope) {
 	if v := d.byte(); d.err == nil && v != envelopeVersion {
-		d.err = fmt.Errorf("version %d is not known; it was written by another release", v)
+		d.err = fmt.Errorf("version %d is not known; it was written by another release: replay it with that one", v)
 	}
 	flags := d.byte()
 	if flags&^knownFlags != 0 {

@@ -150,9 +150,10 @@ func (r *replay) run() error {
 
 // letter takes the next line of the file.
 func (r *replay) letter(l DeadLetter, line []byte, n int) error {
+	fault := l.fault(r.path, n)
 	switch {
-	case l.Position == "":
-		r.faults = append(r.faults, noLetter(r.path, n))
+	case fault != nil:
+		r.faults = append(r.faults, fault)
 	case l.Sink != r.sink.Name():
 		r.done.Other++
 	case r.failed == nil:

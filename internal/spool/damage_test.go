@@ -292,39 +292,6 @@ func TestDamageInTheMiddleIsReadAround(t *testing.T) {
 	}
 }
 
-func TestASegmentOfAnotherVersionIsLeftAlone(t *testing.T) {
-	dir := t.TempDir()
-	s := start(t, dir, nil)
-	put(t, s, "a")
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(dir, "00000001.seg")
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b[8] = 2
-	putSum(b[60:], b[:60])
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var log bytes.Buffer
-	s = start(t, dir, func(o *spool.Options) { o.Logger = logger(&log) })
-	none(t, s.Cursor("lake"))
-	put(t, s, "b")
-	same(t, drain(t, s.Cursor("lake"), 1), []string{"b"})
-	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(after, b) {
-		t.Errorf("the segment was touched: %v", err)
-	}
-	if !strings.Contains(log.String(), "format version 2") {
-		t.Errorf("the log does not say why:\n%s", &log)
-	}
-	if r, err := spool.Verify(dir); err != nil || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "format version 2") {
-		t.Errorf("verify says %q (%v)", r.Problems, err)
-	}
-}
-
 func TestALostIDIsFoundInTheSegments(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir, nil)

@@ -57,7 +57,8 @@ type Spool struct {
 
 // Open opens or creates the spool in o.Dir and takes its lock. It cuts torn
 // tails off, continues in a new segment, and returns ErrLocked when another
-// process holds the directory. A full disk does not keep it from opening.
+// process holds the directory, and ErrNewer, having changed nothing, when a newer
+// release wrote there. A full disk does not keep it from opening.
 func Open(o Options) (*Spool, error) { return open(o, nil) }
 
 // open lets tests prepare the spool before it touches the disk.
@@ -77,6 +78,9 @@ func open(o Options, prepare func(*Spool)) (*Spool, error) {
 		prepare(s)
 	}
 	if err := makeDir(o.Dir); err != nil {
+		return nil, fmt.Errorf("open spool %s: %w", o.Dir, err)
+	}
+	if err := refuseNewer(o.Dir); err != nil { // before the lock: its file says how the last process ended
 		return nil, fmt.Errorf("open spool %s: %w", o.Dir, err)
 	}
 	lock, orderly, err := takeLock(o.Dir)

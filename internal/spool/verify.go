@@ -71,7 +71,9 @@ func Verify(dir string) (Report, error) {
 			return r, err
 		}
 		_ = log.close()
-		if !ok {
+		if v := cursorVersion(path); !ok && v > formatVersion {
+			bad(path, "format version %d, this program reads %d", v, formatVersion)
+		} else if !ok {
 			bad(path, "cannot be read; this cursor starts again at the oldest record")
 		}
 	}
