@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"strings"
 
 	"edgewarden/internal/record"
 )
@@ -35,8 +36,12 @@ const wordsLen = 8 * len(shape{}.words)
 type form uint8
 
 const (
-	inGeneral form = iota
-	plainText      // into a string field, as it is
+	inGeneral   form = iota
+	plainText        // into a string field, as it is
+	pathText         // the same when it has no query
+	queryText        // the same when it has no question mark
+	countryText      // the same when it is two capitals
+	addressText      // an address, not the same as the field
 	wholeNumber
 	boolean
 	timeText
@@ -49,6 +54,14 @@ func formOf(t *target) form {
 		return inGeneral
 	case t.how == asTime:
 		return timeText
+	case t.how == asPath:
+		return pathText
+	case t.how == asQuery:
+		return queryText
+	case t.how == asCountry:
+		return countryText
+	case t.how == asAddress:
+		return addressText
 	case t.how != asField:
 		return inGeneral
 	case typ == record.Int:
@@ -136,7 +149,7 @@ func (p *Parser) typed(sh *shape, i int) int {
 	name := value{kind: text, from: i + 1, end: i + len(sh.literal) - 2}
 	i += len(sh.literal)
 	switch sh.form {
-	case plainText:
+	case plainText, pathText, queryText, countryText, addressText:
 		return p.typedText(sh, i)
 	case wholeNumber:
 		return p.typedNumber(sh, i)
@@ -169,11 +182,34 @@ func (p *Parser) typedText(sh *shape, i int) int {
 	if end >= len(b) || b[end] != '"' {
 		return 0
 	}
+	s := unset(p.src[i+1 : end])
+	if sh.form != plainText && !sh.form.asItIs(s) {
+		return 0
+	}
 	if p.first(sh.key) {
-		*p.rec.Str(sh.field) = unset(p.src[i+1 : end])
+		if sh.form == addressText && s != "" {
+			p.applyAddress(s)
+		} else {
+			*p.rec.Str(sh.field) = s
+		}
 	}
 	return end + 1
 }
+
+// asItIs reports whether a text becomes its field without a change, or is an address, which has a way of its own.
+func (f form) asItIs(s string) bool {
+	switch f {
+	case pathText:
+		return strings.IndexByte(s, '?') < 0
+	case queryText:
+		return s == "" || s[0] != '?'
+	case countryText:
+		return s == "" || len(s) == 2 && isCapital(s[0]) && isCapital(s[1])
+	}
+	return true
+}
+
+func isCapital(c byte) bool { return c >= 'A' && c <= 'Z' }
 
 // typedNumber reads a number of up to 18 digits, which none of int64 exceeds.
 func (p *Parser) typedNumber(sh *shape, i int) int {

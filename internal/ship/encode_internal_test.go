@@ -20,7 +20,6 @@ import (
 
 	"edgewarden/internal/parse"
 	"edgewarden/internal/record"
-	"edgewarden/internal/redact"
 	"edgewarden/internal/spool"
 )
 
@@ -285,22 +284,6 @@ func BenchmarkLineToEntry(b *testing.B) {
 			p.add(i, r, now)
 		}
 		p.sent(true)
-	}
-}
-
-// BenchmarkLineOfLife is all that one line costs this program outside the system: masked, read and encoded.
-func BenchmarkLineOfLife(b *testing.B) {
-	line := sampleLine(b, testNow)
-	mask, parser := redact.New([]byte("s3cr3tTok")), parse.New()
-	meta := parse.Meta{Received: testNow, Sender: record.SenderToken, Stable: true, Position: "00c0ffee00c0ffee-0000000000000001"}
-	var rec record.Record
-	buf := make([]byte, 0, 64<<10)
-	b.SetBytes(int64(len(line)))
-	b.ReportAllocs()
-	for b.Loop() {
-		mask.Line(line)
-		parser.Parse(line, meta, &rec)
-		buf = fastOne.append(buf[:0], &rec, testNow)
 	}
 }
 
