@@ -1,6 +1,9 @@
 package record
 
-import "time"
+import (
+	"time"
+	"unsafe"
+)
 
 // Type is the one type a field has, always.
 type Type uint8
@@ -147,73 +150,51 @@ var byName = func() map[string]Field {
 	return m
 }()
 
-// Str returns the address of a string field, to read or set it; it panics when
-// f is of another type.
-func (r *Record) Str(f Field) *string {
-	switch f {
-	case ServiceID:
-		return &r.ServiceID
-	case RequestID:
-		return &r.RequestID
-	case POP:
-		return &r.POP
-	case ClientIP:
-		return &r.ClientIP
-	case ClientCountry:
-		return &r.ClientCountry
-	case Host:
-		return &r.Host
-	case Method:
-		return &r.Method
-	case Path:
-		return &r.Path
-	case Query:
-		return &r.Query
-	case Protocol:
-		return &r.Protocol
-	case Cache:
-		return &r.Cache
-	case UserAgent:
-		return &r.UserAgent
-	case Referer:
-		return &r.Referer
-	case TLSVersion:
-		return &r.TLSVersion
-	case TLSCipher:
-		return &r.TLSCipher
-	case JA3:
-		return &r.JA3
-	case JA4:
-		return &r.JA4
-	case BotName:
-		return &r.BotName
-	case Kind:
-		return &r.Kind
-	case Text:
-		return &r.Text
-	case Position:
-		return &r.Position
-	case Node:
-		return &r.Node
-	case Endpoint:
-		return &r.Endpoint
-	case Sender:
-		return &r.Sender
-	case AddressSource:
-		return &r.AddressSource
-	case TimeSource:
-		return &r.TimeSource
-	case Problem:
-		return &r.Problem
-	case ClientKey:
-		return &r.ClientKey
-	case ClientPrefix:
-		return &r.ClientPrefix
-	case Extra:
-		return &r.Extra
-	}
-	panic("record: bug: " + Fields[f].Name + " is no string")
+// stringAt is where each string field stands in a [Record]; 0, where Present is, for a field of another type.
+var stringAt = [NumFields]uintptr{
+	ServiceID:     unsafe.Offsetof(Record{}.ServiceID),
+	RequestID:     unsafe.Offsetof(Record{}.RequestID),
+	POP:           unsafe.Offsetof(Record{}.POP),
+	ClientIP:      unsafe.Offsetof(Record{}.ClientIP),
+	ClientCountry: unsafe.Offsetof(Record{}.ClientCountry),
+	Host:          unsafe.Offsetof(Record{}.Host),
+	Method:        unsafe.Offsetof(Record{}.Method),
+	Path:          unsafe.Offsetof(Record{}.Path),
+	Query:         unsafe.Offsetof(Record{}.Query),
+	Protocol:      unsafe.Offsetof(Record{}.Protocol),
+	Cache:         unsafe.Offsetof(Record{}.Cache),
+	UserAgent:     unsafe.Offsetof(Record{}.UserAgent),
+	Referer:       unsafe.Offsetof(Record{}.Referer),
+	TLSVersion:    unsafe.Offsetof(Record{}.TLSVersion),
+	TLSCipher:     unsafe.Offsetof(Record{}.TLSCipher),
+	JA3:           unsafe.Offsetof(Record{}.JA3),
+	JA4:           unsafe.Offsetof(Record{}.JA4),
+	BotName:       unsafe.Offsetof(Record{}.BotName),
+	Kind:          unsafe.Offsetof(Record{}.Kind),
+	Text:          unsafe.Offsetof(Record{}.Text),
+	Position:      unsafe.Offsetof(Record{}.Position),
+	Node:          unsafe.Offsetof(Record{}.Node),
+	Endpoint:      unsafe.Offsetof(Record{}.Endpoint),
+	Sender:        unsafe.Offsetof(Record{}.Sender),
+	AddressSource: unsafe.Offsetof(Record{}.AddressSource),
+	TimeSource:    unsafe.Offsetof(Record{}.TimeSource),
+	Problem:       unsafe.Offsetof(Record{}.Problem),
+	ClientKey:     unsafe.Offsetof(Record{}.ClientKey),
+	ClientPrefix:  unsafe.Offsetof(Record{}.ClientPrefix),
+	Extra:         unsafe.Offsetof(Record{}.Extra),
 }
+
+// Str returns the address of a string field, to read or set it; it panics when
+// f is of another type. A table of places, because it is asked some sixty times a line.
+func (r *Record) Str(f Field) *string {
+	at := stringAt[f]
+	if at == 0 {
+		noString(f)
+	}
+	return (*string)(unsafe.Add(unsafe.Pointer(r), at))
+}
+
+func noString(f Field) { panic("record: bug: " + Fields[f].Name + " is no string") }
 
 // Int returns the address of a number field; setting it needs [Record.Present]
 // set as well. It panics when f is of another type.

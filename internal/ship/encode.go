@@ -47,9 +47,8 @@ func (e *encoder) append(dst []byte, r *record.Record, now time.Time) []byte {
 // the value of CutLabel; empty means none.
 func (e *encoder) entry(dst []byte, r *record.Record, now time.Time, cut string) (longer []byte, size int) {
 	start := len(dst)
-	texts := textsOf(r)
 	w := &e.w
-	w.b = withRoom(dst, roomFor(&texts, r)+len(e.heartbeatLog))
+	w.b = withRoom(dst, roomFor(r)+len(e.heartbeatLog))
 	w.n, w.high = start, 0
 	w.byte(tagOf(requestEntries, protowire.BytesType))
 	begin := w.begin()
@@ -70,15 +69,15 @@ func (e *encoder) entry(dst []byte, r *record.Record, now time.Time, cut string)
 		w.byte(tagOf(entryTextPayload, protowire.BytesType))
 		w.varint(uint64(len(r.Text)))
 		w.text(r.Text)
-		w.labels(r, &texts, original)
+		w.labels(r, original)
 	case record.KindHeartbeat:
 		w.severity(severityInfo)
 		w.str(entryLogName, e.heartbeatLog)
-		w.payload(r, &texts, original)
+		w.payload(r, original)
 	default:
 		w.severity(severity(r))
 		w.httpRequest(r)
-		w.payload(r, &texts, original)
+		w.payload(r, original)
 	}
 	if cut != "" {
 		w.label(CutLabel, cut)
@@ -97,10 +96,10 @@ const fixedRoom = int(record.NumFields)*(headRoom+maxTimeText+8) + 1024 + slack
 
 // roomFor is more than the entry of a record takes: its strings are in it
 // twice at most.
-func roomFor(texts *[record.NumFields]string, r *record.Record) int {
+func roomFor(r *record.Record) int {
 	n := len(r.Position)
-	for f := range texts {
-		n += len(texts[f])
+	for _, f := range texts {
+		n += len(*r.Str(f))
 	}
 	return 2*n + fixedRoom
 }

@@ -119,25 +119,22 @@ func (w *wire) boolField(r *record.Record, f record.Field, v bool) {
 	}
 }
 
-// textsOf are the strings of a record that belong into a payload.
-func textsOf(r *record.Record) [record.NumFields]string {
-	return [record.NumFields]string{
-		record.ServiceID: r.ServiceID, record.RequestID: r.RequestID, record.POP: r.POP, record.ClientIP: r.ClientIP,
-		record.ClientCountry: r.ClientCountry, record.Host: r.Host, record.Method: r.Method, record.Path: r.Path, record.Query: r.Query,
-		record.Protocol: r.Protocol, record.Cache: r.Cache, record.UserAgent: r.UserAgent, record.Referer: r.Referer,
-		record.TLSVersion: r.TLSVersion, record.TLSCipher: r.TLSCipher, record.JA3: r.JA3, record.JA4: r.JA4, record.BotName: r.BotName,
-		record.Kind: r.Kind, record.Text: r.Text, record.Node: r.Node, record.Endpoint: r.Endpoint, record.Sender: r.Sender,
-		record.AddressSource: r.AddressSource, record.TimeSource: r.TimeSource, record.Problem: r.Problem, record.ClientKey: r.ClientKey,
-		record.ClientPrefix: r.ClientPrefix, record.Extra: r.Extra,
+// texts are the string fields that belong into a payload: all but the position, which is the entry's insertId.
+var texts = func() (fs []record.Field) {
+	for f := record.Field(0); f < record.NumFields; f++ {
+		if record.Fields[f].Type == record.String && f != record.Position {
+			fs = append(fs, f)
+		}
 	}
-}
+	return fs
+}()
 
-// payload writes the record as a Struct. It names every field, which is much
-// faster than to look each up; a test compares it with the table.
-func (w *wire) payload(r *record.Record, texts *[record.NumFields]string, original string) {
+// payload writes the record as a Struct. It names every field that is no string,
+// which is faster than to look each up; a test compares it with the table.
+func (w *wire) payload(r *record.Record, original string) {
 	w.byte(tagOf(entryJSONPayload, protowire.BytesType))
 	m := w.begin()
-	w.stringFields(texts)
+	w.stringFields(r)
 	w.intField(r, record.ClientASN, r.ClientASN)
 	w.intField(r, record.Status, r.Status)
 	w.intField(r, record.ResponseBytes, r.ResponseBytes)
@@ -155,10 +152,10 @@ func (w *wire) payload(r *record.Record, texts *[record.NumFields]string, origin
 }
 
 // stringFields writes the strings of a Struct that are not empty.
-func (w *wire) stringFields(texts *[record.NumFields]string) {
+func (w *wire) stringFields(r *record.Record) {
 	b, n, high := w.b, w.n, w.high
-	for f := range texts {
-		s := texts[f]
+	for _, f := range texts {
+		s := *r.Str(f)
 		switch {
 		case s == "":
 			continue
@@ -179,9 +176,9 @@ func (w *wire) stringFields(texts *[record.NumFields]string) {
 }
 
 // labels writes what is known of a line that was not understood.
-func (w *wire) labels(r *record.Record, texts *[record.NumFields]string, original string) {
-	for f, s := range texts {
-		if s != "" && record.Field(f) != record.Text {
+func (w *wire) labels(r *record.Record, original string) {
+	for _, f := range texts {
+		if s := *r.Str(f); s != "" && f != record.Text {
 			w.label(record.Fields[f].Name, shortLabel(s))
 		}
 	}
