@@ -24,9 +24,19 @@ func (r *Redactor) pairs(line []byte) (masked int) {
 	if last := len(line) - block; last < lookBack || suspect(line, last) == last {
 		masked += r.separatorsIn(line, i, len(line))
 	}
+	return masked + r.percents(line) + r.marks(line)
+}
+
+// percents masks what a percent-encoded separator or mark gives away.
+func (r *Redactor) percents(line []byte) (masked int) {
 	for i := next(line, 0, '%'); i < len(line); i = next(line, i+1, '%') {
 		masked += r.percent(line, i)
 	}
+	return masked
+}
+
+// marks masks track 1 data and the password of a URL.
+func (r *Redactor) marks(line []byte) (masked int) {
 	for i := next(line, 0, '^'); i < len(line); i = next(line, i+1, '^') {
 		masked += count(maskTrack1(line, i, 1))
 	}

@@ -19,6 +19,9 @@ type Redactor struct {
 	groups []int   // where each group begins in digits
 	dotted []bool  // whether a single dot stands before the group
 
+	vectors bool      // whether lines are classified 32 bytes at a time
+	blocks  []classes // of the line, then
+
 	// Where bare has got to in the line.
 	quoteAt  int
 	inString bool
@@ -33,7 +36,7 @@ const minSecret = 4
 // also in its percent-encoded and JSON-escaped form. Secrets shorter than four
 // bytes are ignored.
 func New(secrets ...[]byte) *Redactor {
-	r := &Redactor{}
+	r := &Redactor{vectors: hasVectors}
 	for _, s := range secrets {
 		if len(s) < minSecret {
 			continue
@@ -70,9 +73,16 @@ func (r *Redactor) pass(line []byte) Counts {
 	for _, s := range r.secrets {
 		c.Secrets += r.maskSecret(line, s)
 	}
-	c.Secrets += r.pairs(line)
+	if !r.vectors {
+		c.Secrets += r.pairs(line)
+		r.rewind()
+		r.cards(line, &c)
+		return c
+	}
+	marks := r.classify(line)
+	c.Secrets += r.classifiedPairs(line, marks)
 	r.rewind()
-	r.cards(line, &c)
+	r.classifiedCards(line, &c)
 	return c
 }
 

@@ -33,8 +33,7 @@ func suspect(line []byte, i int) int {
 		for m = ^m; m != 0; m &= m - 1 {
 			bit := bits.TrailingZeros64(m) // 8 times the byte in its word, and the word
 			at := bit&7<<3 + bit>>3
-			w := binary.LittleEndian.Uint64(b[at : at+lookBack])
-			w <<= (w>>56 ^ '"' - 1) >> 63 << 3 // the quote after a key of JSON
+			w := unquoted(binary.LittleEndian.Uint64(b[at : at+lookBack]))
 			if !mayEnd(w) || lastByte[w>>56] == isDigitByte && !mayEnd(afterDigits(w)) {
 				continue
 			}
@@ -54,6 +53,9 @@ func suspect(line []byte, i int) int {
 func separators(w uint64) uint64 {
 	return ((w^w>>1)&(0x7b*lows) ^ 0x23*lows + 0x7f*lows) & highs
 }
+
+// unquoted takes the quote after a key of JSON off the end of the word before a separator.
+func unquoted(w uint64) uint64 { return w << ((w>>56 ^ '"' - 1) >> 63 << 3) }
 
 // mayEnd is false when it is certain that no secret key ends at the end of w,
 // the last byte of which is the highest.
