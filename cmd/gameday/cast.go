@@ -66,7 +66,7 @@ func (c *cast) people(seed uint64, dice *rand.Rand, times timetable, officeAt fu
 	}
 }
 
-// single adds the attackers with one address.
+// single adds the attackers with one address. The slowest are just above what a rule asks for.
 func (c *cast) single(seed uint64, dice *rand.Rand, times timetable) {
 	homes := dice.Perm(250)
 	add := func(l label, rate int, ask func(*rand.Rand) (string, string, int)) *attack {
@@ -76,14 +76,16 @@ func (c *cast) single(seed uint64, dice *rand.Rand, times timetable) {
 		c.attacks = append(c.attacks, a)
 		return a
 	}
-	add(flood, between(dice, 360, 1200), searchFlood)
-	add(brute, between(dice, 8, 50), guess)
-	add(scanner, between(dice, 24, 80), scan).device = one(device{crawlerAgent, "t13d0001h2_00000000000b_00000000000c"})
-	add(fuzzer, between(dice, 55, 100), fuzz)
-	forge := add(forger, between(dice, 380, 600), searchFlood)
+	add(flood, between(dice, 310, 1200), searchFlood)
+	add(brute, between(dice, 5, 50), guess)
+	add(scanner, between(dice, 15, 80), scan).device = one(device{crawlerAgent, "t13d0001h2_00000000000b_00000000000c"})
+	add(fuzzer, between(dice, 42, 100), fuzz)
+	disguised := add(motley, between(dice, 1250, 1400), searchFlood)
+	disguised.device, disguised.presses = newDevice, false
+	forge := add(forger, between(dice, 310, 600), searchFlood)
 	forge.claims = c.victims[0]
 	forge.from, forge.to = times.forged.from, 70
-	press := add(hammer, between(dice, 360, 700), searchFlood)
+	press := add(hammer, between(dice, 310, 600), searchFlood)
 	press.presses, press.to = true, dayEnds
 	short := add(burst, between(dice, 1000, 1150), searchFlood) // its block is due while ingest is dead
 	short.from, short.to = 22, 24
@@ -101,11 +103,11 @@ func (c *cast) many(seed uint64, dice *rand.Rand, times timetable) {
 	p := netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 19, byte(nets[0]), 0}), 24)
 	n := between(dice, 22, 28) // at most 90 requests a minute each
 	c.attacks = append(c.attacks, &attack{rng: source(seed, string(network)), label: network, target: p, addr: among(someOf(dice, p, n)), ask: searchFlood, device: among(devices(dice, 3)),
-		country: "ZZ", asn: 64520, rate: between(dice, 1650, 1980), from: between(dice, times.attacks.from, times.attacks.to), to: between(dice, 62, 100), presses: true})
+		country: "ZZ", asn: 64520, rate: between(dice, 1550, 1980), from: between(dice, times.attacks.from, times.attacks.to), to: between(dice, 50, 90), presses: true})
 
 	six := netip.MustParsePrefix(fmt.Sprintf("2001:db8:f%03x:%x::/64", dice.IntN(1<<12), dice.IntN(1<<16)))
 	c.attacks = append(c.attacks, &attack{rng: source(seed, string(rotation)), label: rotation, target: six, addr: anyOf(six), ask: searchFlood, device: one(newDevice(dice)),
-		country: "ZZ", asn: 64521, rate: between(dice, 360, 600), from: between(dice, times.attacks.from, times.attacks.to), to: between(dice, 70, 100), presses: dice.IntN(2) == 0, gives: between(dice, 2, 10)})
+		country: "ZZ", asn: 64521, rate: between(dice, 310, 600), from: between(dice, times.attacks.from, times.attacks.to), to: between(dice, 70, 100), presses: dice.IntN(2) == 0, gives: between(dice, 2, 10)})
 
 	var homes []netip.Addr
 	for range between(dice, 400, 700) {

@@ -15,6 +15,7 @@ const (
 // Those who must be blocked, each above a rule's threshold.
 const (
 	flood    label = "flood"    // one address, many requests, few paths
+	motley   label = "motley"   // one address, a new TLS fingerprint for each request, so that it looks like an office
 	burst    label = "burst"    // one address, two hard minutes, then silence
 	brute    label = "brute"    // one address, one login form
 	scanner  label = "scanner"  // one address, many paths that do not exist; says that it is the crawler

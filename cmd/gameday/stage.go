@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"edgewarden/internal/acl/acltest"
-	"edgewarden/internal/lake"
 )
 
 const (
@@ -80,22 +79,3 @@ func (s *stage) settled(ctx context.Context) error {
 	return s.ingest.waitFor(ctx, "edgewarden_ingest_shipped_records_total", s.written)
 }
 
-// stored counts the requests in the lake.
-func (s *stage) stored(from, to time.Time) (n int64, err error) {
-	files, err := lake.Select(lakeDir(s.dir), from, to)
-	if err != nil {
-		return 0, err
-	}
-	for _, f := range files {
-		rows, err := lake.ReadAll(f)
-		if err != nil {
-			return 0, err
-		}
-		for i := range rows {
-			if rows[i].Kind == "request" {
-				n++
-			}
-		}
-	}
-	return n, nil
-}

@@ -13,8 +13,9 @@ type tally struct {
 	Passed        bool         `json:"passed"`
 	Misses        []string     `json:"misses"` // one sentence each; empty when passed
 	Precision     float64      `json:"precision"`
-	Recall        float64      `json:"recall"` // of single addresses and single prefixes above a rule's threshold
-	Flaps         int          `json:"flaps"`  // blocked, released and blocked again
+	Recall        float64      `json:"recall"`                 // of single addresses and single prefixes above a rule's threshold
+	Flaps         int          `json:"flaps"`                  // blocked, released and blocked again
+	Reblocked     int          `json:"reblocked_after_outage"` // the same, when the rows that would have extended the block were lost; see released
 	SparedRefused int64        `json:"spared_requests_refused"`
 	SparedShare   float64      `json:"spared_refused_share"`
 	AttackRefused float64      `json:"attack_refused_share"` // of the requests of those who can be blocked, from their first on
@@ -30,7 +31,7 @@ type tally struct {
 	spared, attacks, stopped int64
 	second                   time.Duration // how long the block of the returner lasts
 	blocks, right            int
-	ended                    map[string]bool // prefixes that were released
+	ended                    map[string]bool // prefixes that were released: true when evidence was lost
 	duringOutage, extended   int
 	expected                 int64           // rows that should be in the lake
 	saw                      map[string]bool // acts, see allSeen
@@ -126,15 +127,23 @@ func (t *tally) created(p netip.Prefix, rule string, at, until time.Time) {
 			t.second = until.Sub(at)
 		}
 	}
-	if t.ended[p.String()] && !came {
+	hidden, released := t.ended[p.String()]
+	switch {
+	case !released || came:
+	case hidden:
+		t.Reblocked++
+	default:
 		t.Flaps++
 		t.miss("%s was blocked, released and blocked again by %s at %s", p, rule, at.Format(time.TimeOnly))
 	}
 }
 
-func (t *tally) released(p netip.Prefix) {
+// released notes a release. Releases never wait for data. So a block that falls due during or soon after an outage ends, even if
+// its address goes on, when the rows that say so were lost; it is blocked again once its rule's window has filled. That is no
+// flap, and it is counted apart: lost says that it was so.
+func (t *tally) released(p netip.Prefix, lost bool) {
 	t.Releases++
-	t.ended[p.String()] = true
+	t.ended[p.String()] = lost
 }
 
 func (t *tally) miss(format string, args ...any) {
