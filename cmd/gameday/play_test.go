@@ -163,6 +163,9 @@ func TestTheTallyCanMiss(t *testing.T) {
 			t.released(t.Targets[0].prefix, false)
 			t.created(t.Targets[0].prefix, "flood", at(60), at(90))
 		}, "released and blocked again"},
+		"the hammer released": {func(t *tally) {
+			t.released(t.Targets[slices.IndexFunc(t.Targets, func(g *target) bool { return g.Label == hammer })].prefix, false)
+		}, "although it never stopped"},
 		"a person refused": {func(t *tally) {
 			t.sent(request{addr: netip.MustParseAddr("198.18.0.7"), label: human, at: at(40)}, true)
 		}, "were refused"},

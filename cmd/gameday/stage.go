@@ -78,4 +78,3 @@ func (s *stage) send(b []byte, lines int) error {
 func (s *stage) settled(ctx context.Context) error {
 	return s.ingest.waitFor(ctx, "edgewarden_ingest_shipped_records_total", s.written)
 }
-

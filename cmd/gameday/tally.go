@@ -165,6 +165,9 @@ func (t *tally) settle() {
 		} else {
 			t.miss("%s (%s) was never blocked", g.Key, g.Label)
 		}
+		if _, released := t.ended[g.prefix.String()]; released && g.Label == hammer {
+			t.miss("%s (%s) was released although it never stopped", g.Key, g.Label)
+		}
 	}
 	t.Precision, t.Recall = ratio(t.right, t.blocks), ratio(caught, len(t.Targets))
 	t.SparedShare = float64(t.SparedRefused) / float64(max(t.spared, 1))
