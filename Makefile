@@ -6,7 +6,7 @@ FUZZTIME ?= 5s
 # every module of the repository besides the product's own: checks that are too heavy for its go.mod
 TEST_MODULES := $(patsubst ./%/go.mod,%,$(filter-out ./go.mod ./tools/go.mod,$(shell find . -name go.mod -not -path './.git/*' | sort)))
 
-.PHONY: help build demo gameday gameday-fixed test ci lint static vuln race fuzz bench bench-peers torture soak modules
+.PHONY: help build demo gameday gameday-fixed test ci lint static vuln race fuzz bench bench-peers torture soak modules verify-kubernetes
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,6 +57,9 @@ torture: ## kill -9 under load, 50 times; ARGS="-kills 5" for less
 
 soak: ## ten minutes at 20,000 lines/s with Cloud Logging gone twice; ARGS="-for 1m -outage 6s" for less
 	cd bench && $(GO) run ./soak $(ARGS)
+
+verify-kubernetes: ## the manifests: rendered, decoded strictly, held against schemas and Pod Security
+	cd deploy/kubernetes/verify && $(GO) test ./...
 
 modules: ## checks that live in modules of their own (manifests, VCL, …)
 	@test -n "$(TEST_MODULES)" || { echo 'no test module found'; exit 1; }

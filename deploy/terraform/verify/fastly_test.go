@@ -23,8 +23,14 @@ import (
 
 const dir = "../fastly"
 
-// blocks are all top-level blocks of the folder.
+// blocks are all top-level blocks of the folder for Fastly.
 func blocks(t *testing.T) []*hclsyntax.Block {
+	t.Helper()
+	return blocksOf(t, dir)
+}
+
+// blocksOf are all top-level blocks of a folder.
+func blocksOf(t *testing.T, dir string) []*hclsyntax.Block {
 	t.Helper()
 	files, err := filepath.Glob(dir + "/*.tf")
 	if err != nil || len(files) < 3 {
@@ -101,9 +107,9 @@ func variables() map[string]cty.Value {
 }
 
 func TestTheFilesAreFormatted(t *testing.T) {
-	files, err := filepath.Glob(dir + "/*.tf")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no files: %v", err)
+	files, err := filepath.Glob("../*/*.tf")
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%d files: %v", len(files), err)
 	}
 	for _, name := range files {
 		src, err := os.ReadFile(name)
@@ -118,7 +124,7 @@ func TestTheFilesAreFormatted(t *testing.T) {
 		t.Error("an ugly file passes: this test cannot fail")
 	}
 	if terraform, err := exec.LookPath("terraform"); err == nil {
-		if out, err := exec.CommandContext(t.Context(), terraform, "fmt", "-check", "-diff", dir).Output(); err != nil {
+		if out, err := exec.CommandContext(t.Context(), terraform, "fmt", "-check", "-diff", "-recursive", "..").Output(); err != nil {
 			t.Errorf("terraform fmt -check: %v\n%s", err, out)
 		}
 	}
@@ -141,7 +147,7 @@ var schema = map[string]string{
 	"precondition":                    "condition error_message",
 }
 
-func checkNames(t *testing.T, kind string, body *hclsyntax.Body) {
+func checkNames(t *testing.T, schema map[string]string, kind string, body *hclsyntax.Body) {
 	t.Helper()
 	allowed, known := schema[kind]
 	if !known {
@@ -161,7 +167,7 @@ func checkNames(t *testing.T, kind string, body *hclsyntax.Body) {
 		if !slices.Contains(strings.Fields(allowed), name) {
 			t.Errorf("%s has no block %s", kind, name)
 		}
-		checkNames(t, name, inner)
+		checkNames(t, schema, name, inner)
 	}
 }
 
@@ -171,7 +177,7 @@ func TestTheProviderKnowsEveryName(t *testing.T) {
 		t.Fatalf("%d resources", len(resources))
 	}
 	for _, r := range resources {
-		checkNames(t, r.Labels[0], r.Body)
+		checkNames(t, schema, r.Labels[0], r.Body)
 	}
 }
 
