@@ -173,22 +173,15 @@ func TestTheAllowlistOfAFileIsRead(t *testing.T) {
 	}
 }
 
-// The configuration in the manifest is one that the program takes.
-func TestTheManifestsConfigurationLoads(t *testing.T) {
-	content, err := os.ReadFile("../../deploy/kubernetes/blocker.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, text, found := strings.Cut(string(content), "  edgewarden.yaml: |\n")
-	text, _, end := strings.Cut(text, "\n---\n")
-	if !found || !end {
-		t.Fatal("the manifest has no edgewarden.yaml")
-	}
-	w := newWorld(t)
-	path := w.file("edgewarden.yaml", strings.ReplaceAll("\n"+text, "\n    ", "\n"))
-	o := w.raw("check", "--config", path, "--fastly-endpoint", w.url, "--lake", w.lake())
-	if o.code == exitUsage || !strings.Contains(o.stdout, "ok   rules of SERVICE_ID: 1 rules compile") {
-		t.Errorf("exit %d: %s%s", o.code, o.stdout, o.stderr)
+// The configurations beside the manifests are ones that the program takes.
+func TestTheManifestsConfigurationsLoad(t *testing.T) {
+	for overlay, flags := range map[string][]string{"gke": nil, "local": {"--service-id", "SERVICE_ID", "--acl", "edgewarden_1"}} {
+		w := newWorld(t)
+		path := filepath.Join("../../deploy/kubernetes/overlays", overlay, "edgewarden.yaml")
+		o := w.raw(append([]string{"check", "--config", path, "--fastly-endpoint", w.url, "--lake", w.lake()}, flags...)...)
+		if o.code == exitUsage || !strings.Contains(o.stdout, "ok   rules of SERVICE_ID: ") {
+			t.Errorf("%s: exit %d: %s%s", overlay, o.code, o.stdout, o.stderr)
+		}
 	}
 }
 

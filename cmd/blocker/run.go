@@ -31,10 +31,14 @@ func (p *program) runOnce(ctx context.Context, cmd runCmd) (int, error) {
 	if rep == nil {
 		return exitFailed, err
 	}
+	code := rep.exitCode(cmd.DetailedExitcode)
+	if p.flags.LogFormat == "json" {
+		p.logRun(rep, code)
+	}
 	if printErr := p.print(rep); printErr != nil {
 		return exitFailed, errors.Join(err, printErr)
 	}
-	return rep.exitCode(cmd.DetailedExitcode), err
+	return code, err
 }
 
 // forRun loads the settings of a run and settles whether it may write.

@@ -41,7 +41,7 @@ func (p *program) schedule(ctx context.Context, cmd runCmd) (int, error) {
 		}
 		rep, code := p.scheduledRun(ctx, good, cmd)
 		watch.done(code, rep.healthy())
-		p.log.Info("run done", "run", rep.Run, "exit_code", code, "summary", rep.line())
+		p.logRun(rep, code)
 	}
 	runner := cron.New(cron.WithLocation(time.UTC))
 	wrapped := chainOf(p).Then(cron.FuncJob(job))

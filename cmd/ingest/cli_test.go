@@ -25,6 +25,7 @@ func TestCommandsAndExitCodes(t *testing.T) {
 		{"an unknown command", []string{"sever"}, exitUsage, "", "sever"},
 		{"the version", []string{"version"}, exitOK, "ingest ", ""},
 		{"the log format", []string{"logformat"}, exitOK, logformat.Format() + "\n", ""},
+		{"the format for BigQuery", []string{"logformat", "--bigquery"}, exitOK, logformat.BigQueryFormat() + "\n", ""},
 		{"the log statement", []string{"logformat", "--vcl", "edge"}, exitOK, logformat.Statement("edge"), ""},
 		{"import without lake", []string{"import", "x.log"}, exitUsage, "", "--lake"},
 		{"spool without folder", []string{"spool", "verify"}, exitUsage, "", "--spool"},

@@ -60,18 +60,26 @@ func (e usageError) Unwrap() error { return e.error }
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 type logformatCmd struct {
-	VCL string `name:"vcl" placeholder:"ENDPOINT" help:"Print a VCL log statement for the logging endpoint of this name instead."`
+	VCL      string `name:"vcl" placeholder:"ENDPOINT" help:"Print a VCL log statement for the logging endpoint of this name instead."`
+	Bigquery bool   `name:"bigquery" help:"Print the format for Fastly's own BigQuery endpoint instead: without query, referer and user agent, which nothing would redact."`
 }
 
 func (c *logformatCmd) run(_ context.Context, p *program) error {
 	if c.VCL != "" && !endpointName.MatchString(c.VCL) {
 		return usagef("--vcl %q: want the name of a logging endpoint: letters, digits, spaces and ._-", c.VCL)
 	}
+	if c.VCL != "" && c.Bigquery {
+		return usagef("--vcl and --bigquery exclude each other")
+	}
 	if c.VCL != "" {
 		_, err := io.WriteString(p.stdout, logformat.Statement(c.VCL))
 		return err
 	}
-	_, err := fmt.Fprintln(p.stdout, logformat.Format())
+	format := logformat.Format()
+	if c.Bigquery {
+		format = logformat.BigQueryFormat()
+	}
+	_, err := fmt.Fprintln(p.stdout, format)
 	return err
 }
 

@@ -13,10 +13,20 @@ const MaxLength = 8000
 // Format returns the Fastly log format (format version 2) of the record's
 // field table: one line, at most MaxLength characters.
 // https://docs.fastly.com/en/guides/custom-log-formats
-func Format() string {
+func Format() string { return format(every) }
+
+// BigQueryFormat returns the format for Fastly's own BigQuery endpoint. Nothing
+// redacts what it writes, so it carries no query, referer or user agent.
+func BigQueryFormat() string {
+	return format(func(f record.Field) bool {
+		return f != record.Query && f != record.Referer && f != record.UserAgent
+	})
+}
+
+func format(wanted func(record.Field) bool) string {
 	var b strings.Builder
 	b.WriteByte('{')
-	each(func(name string, v value) {
+	each(wanted, func(name string, v value) {
 		if b.Len() > 1 {
 			b.WriteByte(',')
 		}
@@ -43,7 +53,7 @@ func Statement(endpoint string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "log {\"syslog \"} req.service_id {\" %s :: {\"}", endpoint)
 	first := true
-	each(func(name string, v value) {
+	each(every, func(name string, v value) {
 		open := `"` + name + `":`
 		if !first {
 			open = "," + open
@@ -63,10 +73,12 @@ func Statement(endpoint string) string {
 	return b.String()
 }
 
-// each calls fn for every field that the edge writes, in the table's order.
-func each(fn func(name string, v value)) {
+func every(record.Field) bool { return true }
+
+// each calls fn for every wanted field that the edge writes, in the table's order.
+func each(wanted func(record.Field) bool, fn func(name string, v value)) {
 	for f := record.Field(0); f < record.NumFields; f++ {
-		if record.Fields[f].Origin != record.FromLine {
+		if record.Fields[f].Origin != record.FromLine || !wanted(f) {
 			continue
 		}
 		v, ok := values[f]
