@@ -6,7 +6,7 @@ FUZZTIME ?= 5s
 # every module of the repository besides the product's own: checks that are too heavy for its go.mod
 TEST_MODULES := $(patsubst ./%/go.mod,%,$(filter-out ./go.mod ./tools/go.mod,$(shell find . -name go.mod -not -path './.git/*' | sort)))
 
-.PHONY: help build demo gameday gameday-fixed test ci lint static vuln race fuzz bench bench-peers torture soak modules verify-kubernetes
+.PHONY: help build demo gameday gameday-fixed test ci lint static vuln race fuzz bench bench-peers torture soak modules verify-kubernetes images
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,7 +26,7 @@ gameday-fixed: build
 test: ## all tests of the product, in a few minutes
 	$(GO) test ./...
 
-ci: lint static vuln race fuzz modules gameday-fixed ## the slower checks
+.PHONY: lint static vuln race fuzz modules gameday-fixed ## the slower checks images
 
 lint: ## formatting, go vet, staticcheck, module sums
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "$$unformatted"; echo 'run gofmt -w on these files'; exit 1; }
@@ -36,6 +36,9 @@ lint: ## formatting, go vet, staticcheck, module sums
 
 static: ## ingest and gameday without cgo, as deploy/Dockerfile builds ingest
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/static/ ./cmd/ingest ./cmd/gameday
+
+images: ## the images of deploy/Dockerfile, built and started without Docker
+	$(GO) test -tags images -count=1 ./deploy
 
 vuln: ## known vulnerabilities, where the database can be reached
 	@tools/vuln.sh
