@@ -26,7 +26,7 @@ gameday-fixed: build
 test: ## all tests of the product, in a few minutes
 	$(GO) test ./...
 
-.PHONY: lint static vuln race fuzz modules gameday-fixed ## the slower checks images
+ci: lint static images vuln race fuzz modules gameday-fixed ## the slower checks
 
 lint: ## formatting, go vet, staticcheck, module sums
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "$$unformatted"; echo 'run gofmt -w on these files'; exit 1; }
