@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"os"
@@ -46,7 +47,7 @@ func TestRealRequestsThroughBothPrograms(t *testing.T) {
 	if err := out.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	conn.Close()
+	hangUp(t, conn)
 	serve.stop(t)
 
 	if got := storedRequests(t, lakeDir); got != len(lines) {
@@ -171,6 +172,19 @@ type served struct {
 }
 
 var listening = regexp.MustCompile(`msg="?listening"? addr=(\S+)`)
+
+// hangUp ends a connection and waits until ingest has, which it does after the last line. Stopped before, it might not have accepted
+// the connection yet.
+func hangUp(t *testing.T, conn net.Conn) {
+	t.Helper()
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, conn); err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+}
 
 // startServe starts ingest on a free loopback port.
 func startServe(t *testing.T, bin string, args ...string) *served {
