@@ -101,9 +101,13 @@ func (c *cycle) summary(sr *serviceReport, runErr error) ledger.Summary {
 		Rows: h.Rows, Trusted: h.Trusted, OKRequests: h.OKRequests, OKAddresses: h.OKAddresses, BytesScanned: h.BytesScanned,
 		Offenders: int64(len(sr.Found.Offenders)), Blocks: int64(create), Extends: int64(update), Releases: int64(remove),
 		Refusals: int64(len(sr.Plan.Refusals)), Ours: int64(sr.Snapshot.Usage(c.Capacity).Ours),
+		Rules: ruleCounts(c.compiled[sr.Service.ID].set, sr.Found),
 		Extra: map[string]string{"guard": sr.Plan.Verdict.Verdict},
 	}
 	if u := sr.Unjudged; u != nil {
+		for _, rule := range u.Rules {
+			delete(sum.Rules, rule) // it counted nothing, which is no count
+		}
 		sum.Extra["unjudged"], sum.Extra["unjudged_why"] = strings.Join(u.Rules, ","), u.Why
 	}
 	if sr.Cost.Billed != nil {

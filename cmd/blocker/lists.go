@@ -14,6 +14,20 @@ type known struct {
 	warnings []string // lists that could not be read anew; the last good copy is used
 }
 
+// notClients are the ranges no client comes from: reserved ones and Fastly's own. Our own egress is not among them: monitors
+// come from there.
+func (k known) notClients() (out []netip.Prefix) {
+	if k.Never == nil {
+		return nil
+	}
+	for _, e := range k.Never.Entries() {
+		if e.List == lists.NeverList || e.List == lists.FastlyList {
+			out = append(out, e.Prefix)
+		}
+	}
+	return out
+}
+
 // loadLists reads every list. It never fails: what cannot be read is a warning.
 func (c *cycle) loadLists(ctx context.Context) {
 	o := c.Config.ListOptions()

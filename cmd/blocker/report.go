@@ -25,6 +25,10 @@ type serviceReport struct {
 	Floors      map[string]int64 // by rule: the least requests its condition asks for
 	Snapshot    *acl.Snapshot
 	Found       detect.Result
+	Usual       map[string]detect.Usual // requests, by rule, of those of which it is known
+	UsualRows   int64                   // trusted rows in Window; 0 when not known
+	Floods      []detect.Flood
+	FloodBytes  int64 // read to take them apart
 	Cost        scanCost
 	Unjudged    *unjudged // rules left out for --max-bytes; nil when every rule was judged
 	Plan        *acl.Plan
@@ -82,7 +86,7 @@ func (r *report) healthy() bool {
 func (r *report) document() document {
 	d := document{
 		Summary:   summary{Run: r.Run, DryRun: r.DryRun, Now: r.Now, To: r.To, Text: r.line()},
-		Offenders: []offender{}, Changes: []change{}, Refusals: []refusal{}, Guard: guardDoc{Verdict: acl.VerdictPass, Limits: []guardLimit{}},
+		Offenders: []offender{}, Floods: []floodDoc{}, Changes: []change{}, Refusals: []refusal{}, Guard: guardDoc{Verdict: acl.VerdictPass, Limits: []guardLimit{}},
 	}
 	for _, s := range r.Services {
 		d.add(s)
@@ -97,6 +101,7 @@ type document struct {
 	Offenders []offender `json:"offenders"`
 	Changes   []change   `json:"changes"`
 	Refusals  []refusal  `json:"refusals"`
+	Floods    []floodDoc `json:"floods"` // far more requests than usual that no address stands out of
 	Guard     guardDoc   `json:"guard"`
 }
 
@@ -144,6 +149,10 @@ type data struct {
 	Shield       int64      `json:"shield"`
 	ReceivedTime int64      `json:"received_time"`
 	Ahead        int64      `json:"ahead"`
+	Trusted      int64      `json:"trusted"`
+	UsualRows    int64      `json:"usual_trusted"` // 0 when no baseline is known
+	NotClient    int64      `json:"not_client"`    // trusted rows with a private address or one of Fastly's own
+	Forgeable    int64      `json:"forgeable"`     // rows whose address a client can forge
 }
 
 type offender struct {
@@ -163,6 +172,8 @@ type evidence struct {
 	DistinctPaths int64          `json:"distinct_paths"`
 	Share         float64        `json:"share"`
 	Score         float64        `json:"score"`
+	BaselineScore *float64       `json:"baseline_score"` // null when no baseline is known
+	BaselineRatio *float64       `json:"baseline_ratio"`
 	Addresses     int64          `json:"addresses"`
 	JA4s          int64          `json:"ja4s"`
 	FirstSeen     time.Time      `json:"first_seen"`
@@ -207,6 +218,11 @@ func (d *document) add(s *serviceReport) {
 	}
 	d.Data.add(s.Found.Health, s.To)
 	d.Data.addCost(s.Cost)
+	d.Data.UsualRows += s.UsualRows
+	d.Data.BytesScanned += s.FloodBytes
+	for _, f := range s.Floods {
+		d.Floods = append(d.Floods, newFloodDoc(s.Service.ID, f))
+	}
 	for _, o := range s.Found.Offenders {
 		d.Offenders = append(d.Offenders, offenderDoc(s.Service.ID, o))
 	}
@@ -252,6 +268,9 @@ func (d *data) add(h detect.Health, to time.Time) {
 	d.Shield += h.Shield
 	d.ReceivedTime += h.ReceivedTime
 	d.Ahead += h.Ahead
+	d.Trusted += h.Trusted
+	d.NotClient += h.TrustedNotClient
+	d.Forgeable += h.Forgeable
 	if !h.Newest.IsZero() && (d.Newest == nil || h.Newest.Before(*d.Newest)) {
 		age := to.Sub(h.Newest).Seconds()
 		d.Newest, d.AgeSeconds = &h.Newest, &age
@@ -285,11 +304,9 @@ func offenderDoc(service string, o detect.Offender) offender {
 		Requests: m.Requests, PeakPerMinute: m.PeakPerMinute, OK: m.OK, Errors: m.Errors, DistinctPaths: m.DistinctPaths,
 		Share: m.Share, Score: m.Score, Addresses: m.Addresses, JA4s: m.JA4s, FirstSeen: m.FirstSeen, LastSeen: m.LastSeen,
 	}}
-	if o.Trust.Forgeable {
-		doc.Trust = append(doc.Trust, "forgeable_address")
-	}
-	if o.Trust.Unauthenticated {
-		doc.Trust = append(doc.Trust, "unauthenticated_sender")
+	doc.Trust = trustWords(o.Trust)
+	if m.BaselineKnown {
+		doc.Evidence.BaselineScore, doc.Evidence.BaselineRatio = &m.BaselineScore, &m.BaselineRatio
 	}
 	if e := o.Evidence; e != nil {
 		doc.Evidence.Country, doc.Evidence.ASN, doc.Evidence.Sample = e.Country, e.ASN, e.Sample

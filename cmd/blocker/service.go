@@ -35,11 +35,15 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 	}
 	sr.Snapshot = snapshot
 
+	past := ledger.ForService(c.past, svc.ID)
+	summaries := ledger.Summaries(past)
+	sr.Usual = c.usual(summaries, svc.ID, set)
 	present := snapshot.Present()
 	query := detect.Query{
 		// Now is this machine's clock, never --now: rows that lie ahead of it tell that it is wrong.
 		Set: set, ServiceID: svc.ID, To: c.to, Now: time.Now().UTC(), Present: policy.Questions(present, actions, c.Policy, c.to),
 		TrustForgeable: c.Policy.TrustForgeable, TrustUnauthenticated: c.Policy.TrustUnauthenticated,
+		Baselines: c.baselines(summaries, svc.ID, set), NotClients: c.known.notClients(),
 	}
 	// Releases never depend on data: when the store does not answer, what is due is still released, and the run has failed.
 	found, storeErr := c.find(ctx, svc, sr, query)
@@ -49,17 +53,17 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 	}
 	c.verifyCrawlers(ctx, found.Offenders)
 
-	past := ledger.ForService(c.past, svc.ID)
 	decisions := policy.Decide(policy.Input{
 		Now: c.now, Offenders: found.Offenders, After: found.After, Actions: actions, Present: present,
 		Allow: c.known.Allow, Never: c.known.Never, Crawlers: c.known.Crawlers, AllowPartial: c.known.AllowPartial,
 		History: ledger.History(past, c.now, c.Policy.Forget), ShadowHistory: ledger.ShadowHistory(past, c.now, c.Policy.Forget), Settings: c.Policy,
 	})
 	plan := acl.Diff(snapshot, decisions, acl.DiffOptions{Run: c.id, Now: c.now, Capacity: c.Capacity, Max: c.Policy.Max})
+	sr.UsualRows = ledger.Baseline(summaries, svc.ID, sr.Window)
 	acl.Guard(plan, snapshot, acl.GuardInput{
 		Limits: c.Guard, Health: found.Health, HasData: storeErr == nil, To: c.to, Actions: actions, Never: c.known.Never,
 		Allow: lists.Union(c.known.Allow, c.known.Crawlers), AllowPartial: c.known.AllowPartial,
-		Baseline: ledger.Baseline(ledger.Summaries(past), svc.ID, sr.Window), Override: c.override,
+		Baseline: sr.UsualRows, Override: c.override,
 	})
 	sr.Plan = plan
 	if c.review != nil {
@@ -68,6 +72,7 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 	sr.Alerts = slices.Concat(sr.Alerts, edgeAlerts(snapshot), leakAlerts(snapshot, found, actions, c.now), c.warnings, c.known.warnings)
 	if storeErr == nil {
 		sr.Alerts = append(sr.Alerts, c.dataAlerts(svc.ID, found.Health, sr.Window)...)
+		sr.Notes = append(sr.Notes, healthAdvice(found.Health)...)
 		c.outlook(sr, past)
 		c.compareLogs(ctx, client, sr)
 	}
@@ -94,6 +99,7 @@ func (c *cycle) find(ctx context.Context, svc config.Service, sr *serviceReport,
 	if err := c.engine.Evidence(ctx, query, found.Offenders); err != nil {
 		sr.Alerts = append(sr.Alerts, fmt.Sprintf("the evidence could not be fetched, counts stand alone: %v", err))
 	}
+	c.floods(ctx, sr, query, found)
 	return found, nil
 }
 

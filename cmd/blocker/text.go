@@ -39,6 +39,9 @@ func (s *serviceReport) text(b *strings.Builder) {
 	for _, a := range s.Alerts {
 		fmt.Fprintf(b, "ALERT: %s\n", plain.Text(a, 0))
 	}
+	for _, f := range floodLines(s.Floods) {
+		fmt.Fprintf(b, "%s\n", plain.Text(f, 0))
+	}
 	for _, u := range s.Unreviewed {
 		fmt.Fprintf(b, "NOT AS REVIEWED: %s\n", plain.Text(u, 0))
 	}
@@ -47,6 +50,9 @@ func (s *serviceReport) text(b *strings.Builder) {
 	}
 	if err := acl.Render(b, s.Plan, acl.RenderOptions{Threshold: s.Floors}); err != nil {
 		fmt.Fprintf(b, "the plan cannot be shown: %v\n", err) // a strings.Builder does not fail
+	}
+	if line := healthLine(s); line != "" {
+		fmt.Fprintf(b, "%s\n", line)
 	}
 	for _, n := range s.Notes {
 		fmt.Fprintf(b, "%s\n", plain.Text(n, 0))

@@ -28,20 +28,31 @@ func (g *guard) data() {
 	case !idle:
 		age := g.age()
 		if !g.most(LimitStale, age.Seconds(), g.l.Stale.Seconds(), "") {
-			g.class(LimitStale, fmt.Sprintf("the newest trusted row is %s old: what it shows may be over", age.Round(time.Second)), byCount)
+			g.class(LimitStale, fmt.Sprintf("the newest trusted row is %s old: what it shows may be over; see that ingest runs and ships", age.Round(time.Second)), byCount)
 		}
 	}
 	if !g.most(LimitNoAddress, share(h.TrustedNoAddress, h.Trusted), g.l.NoAddress, "") {
-		g.class(LimitNoAddress, fmt.Sprintf("%d of %d trusted rows have no client address: the column is broken", h.TrustedNoAddress, h.Trusted), byCount)
+		g.class(LimitNoAddress, fmt.Sprintf("%d of %d trusted rows have no client address: the column is broken; ingest lint-format shows what is wrong with the log line", h.TrustedNoAddress, h.Trusted), byCount)
 	}
+	g.notClient()
 	note = ""
 	if !h.LossKnown {
 		note = "no heartbeat: loss is not known"
 	}
 	if !g.most(LimitLoss, h.Loss, g.l.Loss, note) {
-		g.class(LimitLoss, fmt.Sprintf("%.1f %% of the lines were lost: shares and scores of the rest mean little", h.Loss*100), byShare)
+		g.class(LimitLoss, fmt.Sprintf("%.1f %% of the lines were lost: shares and scores of the rest mean little; ingest's metrics say why they were dropped", h.Loss*100), byShare)
 	}
 	g.volume(byShare)
+}
+
+// notClient warns of addresses no client can have. They are never blocked anyhow, and whoever can send requests from such
+// a range, from another service at Fastly say, must not be able to stop the blocks of everybody else.
+func (g *guard) notClient() {
+	h, note := g.in.Health, ""
+	if g.l.NotClient >= 0 && share(h.TrustedNotClient, h.Trusted) > g.l.NotClient {
+		note = fmt.Sprintf("%d of %d trusted rows have a private address or one of Fastly's own: the line logs a proxy or a shield; log client.ip at the first hop", h.TrustedNotClient, h.Trusted)
+	}
+	g.most(LimitNotClient, share(h.TrustedNotClient, h.Trusted), g.l.NotClient, note)
 }
 
 // allowlist stops new blocks while somebody who must be spared is not known.
@@ -62,7 +73,7 @@ func (g *guard) volume(byShare func(Change) bool) {
 	least := g.l.Volume * float64(g.in.Baseline)
 	rows := float64(g.in.Health.Trusted)
 	if !g.check(LimitVolume, rows, least, rows >= least, fmt.Sprintf("usual: %d", g.in.Baseline)) {
-		g.class(LimitVolume, fmt.Sprintf("only %d trusted rows where %d are usual: shares and scores mean little", g.in.Health.Trusted, g.in.Baseline), byShare)
+		g.class(LimitVolume, fmt.Sprintf("only %d trusted rows where %d are usual: shares and scores mean little; blocker check compares what Fastly sent with what is stored", g.in.Health.Trusted, g.in.Baseline), byShare)
 	}
 }
 

@@ -360,6 +360,7 @@ func (r *reader) guard(n ast.Node, c *Config) {
 		"clock_skew":      r.duration(&g.ClockSkew, "clock_skew", time.Second, time.Hour),
 		"ahead":           r.share(&g.Ahead, "ahead"),
 		"no_address":      r.share(&g.NoAddress, "no_address"),
+		"not_client":      r.share(&g.NotClient, "not_client"),
 		"volume":          r.share(&g.Volume, "volume"),
 	})
 	// One width for both: what policy decides, the guard lets pass.

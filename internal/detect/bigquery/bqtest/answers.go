@@ -23,6 +23,16 @@ func EvidenceAnswer(rows ...detect.EvidenceRow) Answer {
 	return a
 }
 
+// FloodAnswer is the answer to a flood statement.
+func FloodAnswer(rows ...detect.FloodRow) Answer {
+	a := Answer{}
+	for i := range rows {
+		a.Rows = append(a.Rows, values(rows[i].Dest()))
+	}
+	a.Columns = columns(detect.FloodColumns(), new(detect.FloodRow).Dest())
+	return a
+}
+
 // columns takes the types from where a row's values are scanned to.
 func columns(names []string, dest []any) []Column {
 	out := make([]Column, len(names))

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"edgewarden/internal/detect"
+	"edgewarden/internal/ledger"
+	"edgewarden/internal/plain"
+)
+
+// baselines are what the rules of a set usually count at this hour of the day, by the run summaries of earlier days.
+func (c *cycle) baselines(summaries []ledger.Summary, service string, set *detect.Set) map[string]detect.Baseline {
+	out := map[string]detect.Baseline{}
+	for _, r := range set.Rules() {
+		if u, ok := ledger.UsualAtHour(summaries, service, r.Name, set.Shape(r.Name), c.now); ok {
+			out[r.Name] = detect.Baseline{Requests: max(u.Requests, 1), Median: u.Median, Scale: u.Scale}
+		}
+	}
+	return out
+}
+
+// usual is what a flood is held against: the same hour of earlier days, or, before three of them are known, the last day's runs.
+func (c *cycle) usual(summaries []ledger.Summary, service string, set *detect.Set) map[string]detect.Usual {
+	out := map[string]detect.Usual{}
+	for _, r := range set.Rules() {
+		shape := set.Shape(r.Name)
+		if u, ok := ledger.UsualAtHour(summaries, service, r.Name, shape, c.now); ok {
+			out[r.Name] = detect.Usual{Requests: u.Requests, From: fmt.Sprintf("at this hour on %d earlier days", u.Days)}
+		} else if u, ok := ledger.UsualLately(summaries, service, r.Name, shape, c.now); ok {
+			out[r.Name] = detect.Usual{Requests: u.Requests, From: fmt.Sprintf("by %d runs of the last day", u.Runs)}
+		}
+	}
+	return out
+}
+
+// floods looks for floods that no address stands out of. Whether there is one shows in the answer the run has; only when
+// there is one the store is asked again, over the windows of those rules.
+func (c *cycle) floods(ctx context.Context, sr *serviceReport, query detect.Query, found detect.Result) {
+	sr.Floods = query.Set.Floods(found, sr.Usual, query.To)
+	bytes, err := c.engine.Flood(ctx, query, sr.Floods)
+	if err != nil {
+		sr.Alerts = append(sr.Alerts, fmt.Sprintf("a flood could not be taken apart, its counts stand alone: %v", err))
+	}
+	if len(sr.Floods) > 0 && bytes > 0 {
+		sr.Notes = append(sr.Notes, fmt.Sprintf("looking at the flood read %s more", bytesText(bytes)))
+	}
+	sr.FloodBytes = bytes
+}
+
+// ruleCounts is what each rule counted of trusted rows, for the run's summary.
+func ruleCounts(set *detect.Set, found detect.Result) map[string]ledger.RuleCount {
+	out := map[string]ledger.RuleCount{}
+	for _, r := range set.Rules() {
+		out[r.Name] = ledger.RuleCount{Shape: set.Shape(r.Name)}
+	}
+	for _, v := range found.Volumes {
+		if c, known := out[v.Rule]; known && v.Trust == (detect.Trust{}) {
+			c.Requests, c.Keys, c.Median, c.Scale = v.Requests, v.Keys, v.Median, v.Scale
+			out[v.Rule] = c
+		}
+	}
+	return out
+}
+
+// floodDoc is a flood as JSON. Shares are of its requests, 0 to 1.
+type floodDoc struct {
+	ServiceID    string       `json:"service_id,omitempty"`
+	Rule         string       `json:"rule"`
+	Window       string       `json:"window"`
+	Trust        []string     `json:"untrusted,omitempty"`
+	Requests     int64        `json:"requests"`
+	Usual        float64      `json:"usual"`
+	UsualFrom    string       `json:"usual_from"`
+	Factor       float64      `json:"factor"`
+	CaughtShare  float64      `json:"caught_share"` // by the rule's offenders
+	Addresses    int64        `json:"addresses"`
+	MostOfOne    int64        `json:"most_of_one"` // requests of the busiest address
+	TopAddresses int64        `json:"top_addresses"`
+	TopShare     float64      `json:"top_share"` // what blocking the top addresses would stop
+	Clusters     []clusterDoc `json:"clusters"`
+	Advice       string       `json:"advice"`
+	Text         string       `json:"text"`
+}
+
+type clusterDoc struct {
+	By        string  `json:"by"` // prefix, asn, ja4, agent or path
+	Value     string  `json:"value"`
+	Requests  int64   `json:"requests"`
+	Share     float64 `json:"share"`
+	Addresses int64   `json:"addresses"`
+	MostOfOne int64   `json:"most_of_one"`
+	TopShare  float64 `json:"top_share"` // of the cluster, what blocking its own top addresses would stop
+}
+
+func newFloodDoc(service string, f detect.Flood) floodDoc {
+	d := floodDoc{ServiceID: service, Rule: f.Rule, Window: short(f.Window), Trust: trustWords(f.Trust), Requests: f.Requests, Usual: f.Usual.Requests,
+		UsualFrom: f.Usual.From, Factor: f.Factor(), CaughtShare: part(f.Caught, f.Requests), Addresses: f.Addresses, MostOfOne: f.MostOfOne,
+		TopAddresses: f.TopAddresses, TopShare: part(f.TopRequests, f.Requests), Clusters: []clusterDoc{}, Advice: floodAdvice(f), Text: floodText(f)}
+	for _, c := range f.Clusters {
+		d.Clusters = append(d.Clusters, clusterDoc{By: c.By, Value: c.Value, Requests: c.Requests, Share: part(c.Requests, f.Requests), Addresses: c.Addresses,
+			MostOfOne: c.MostOfOne, TopShare: part(c.TopRequests, c.Requests)})
+	}
+	return d
+}
+
+func trustWords(t detect.Trust) (words []string) {
+	if t.Forgeable {
+		words = append(words, "forgeable_address")
+	}
+	if t.Unauthenticated {
+		words = append(words, "unauthenticated_sender")
+	}
+	return words
+}
+
+// floodText is one sentence to read aloud.
+func floodText(f detect.Flood) string {
+	to := ""
+	if p, ok := largest(f, "path"); ok && part(p.Requests, f.Requests) >= 0.9 {
+		to = " to " + plain.Text(p.Value, 80)
+	}
+	usual := fmt.Sprintf("%s× the usual %s (%s)", strconv.FormatFloat(f.Factor(), 'f', factorDigits(f.Factor()), 64), thousands(int64(f.Usual.Requests)), f.Usual.From)
+	if f.Usual.Requests < 1 {
+		usual = fmt.Sprintf("where none are usual (%s)", f.Usual.From)
+	}
+	text := fmt.Sprintf("flood: %s requests%s in %s by rule %s, %s", thousands(f.Requests), to, short(f.Window), f.Rule, usual)
+	if f.Caught > 0 {
+		text += fmt.Sprintf("; its offenders sent %s of them", percent(f.Caught, f.Requests))
+	}
+	if f.Addresses > 0 {
+		text += fmt.Sprintf("; %s addresses, the busiest has %s; blocking the top %d would stop %s", thousands(f.Addresses), thousands(f.MostOfOne), f.TopAddresses, percent(f.TopRequests, f.Requests))
+	}
+	if words := trustWords(f.Trust); len(words) > 0 {
+		text += "; rows are not trusted: " + strings.Join(words, ", ")
+	}
+	return text
+}
+
+func factorDigits(f float64) int {
+	if f < 10 {
+		return 1
+	}
+	return 0
+}
+
+// clusterText is what a flood shares, largest first; a value that less than a twentieth share says nothing.
+func clusterText(f detect.Flood) []string {
+	var out []string
+	for _, c := range f.Clusters {
+		if c.Requests*20 < f.Requests {
+			continue
+		}
+		text := fmt.Sprintf("%4s share %-6s %s: %s addresses, the busiest has %s", percent(c.Requests, f.Requests), c.By, clusterValue(c), thousands(c.Addresses), thousands(c.MostOfOne))
+		if c.Addresses > detect.FloodTop {
+			text += fmt.Sprintf("; blocking the top %d of them would stop %s of it", detect.FloodTop, percent(c.TopRequests, c.Requests))
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+func clusterValue(c detect.Cluster) string {
+	switch c.By {
+	case "asn":
+		return "AS" + plain.Text(c.Value, 20)
+	case "agent":
+		return strconv.Quote(plain.Text(c.Value, 80))
+	}
+	return plain.Text(c.Value, 80)
+}
+
+// floodAdvice says what would help. Nothing of it is done by itself: what half of a flood shares many customers may share too.
+func floodAdvice(f detect.Flood) string {
+	half := func(n int64) bool { return 2*n >= f.Requests }
+	if f.Addresses == 0 {
+		return ""
+	}
+	if half(f.TopRequests) {
+		return fmt.Sprintf("addresses would help: the top %d sent %s, below what the rule asks for (%d requests); lower its when, or try one with blocker suggest", f.TopAddresses, percent(f.TopRequests, f.Requests), f.Floor)
+	}
+	var prefixes int64
+	for _, c := range f.Clusters {
+		if c.By == "prefix" {
+			prefixes += c.Requests
+		}
+	}
+	if half(prefixes) {
+		return fmt.Sprintf("no address stands out, but three prefixes sent %s: consider a rule with group: prefix", percent(prefixes, f.Requests))
+	}
+	for _, by := range []string{"ja4", "asn", "agent"} {
+		if c, ok := largest(f, by); ok && half(c.Requests) {
+			return fmt.Sprintf("no address rule helps here: consider to limit or challenge %s %s in VCL, after a look at how many of your usual clients share it, or rate limiting at the edge on the path", by, clusterValue(c))
+		}
+	}
+	if c, ok := largest(f, "path"); ok && half(c.Requests) {
+		return fmt.Sprintf("no address rule helps here: consider rate limiting or a challenge at the edge on %s", clusterValue(c))
+	}
+	return "no address rule helps here, and nothing is shared by half of it: consider caching or rate limiting at the edge for what the rule counts"
+}
+
+func largest(f detect.Flood, by string) (detect.Cluster, bool) {
+	for _, c := range f.Clusters {
+		if c.By == by {
+			return c, true
+		}
+	}
+	return detect.Cluster{}, false
+}
+
+// floodLines is everything said about a service's floods.
+func floodLines(floods []detect.Flood) []string {
+	var out []string
+	for _, f := range floods {
+		out = append(out, floodText(f))
+		for _, line := range clusterText(f) {
+			out = append(out, "  "+line)
+		}
+		if a := floodAdvice(f); a != "" {
+			out = append(out, "  "+a)
+		}
+	}
+	return out
+}
+
+func part(n, of int64) float64 {
+	if of <= 0 {
+		return 0
+	}
+	return float64(n) / float64(of)
+}
+
+// percent writes a share without more digits than it has: 3 %, 0.4 %.
+func percent(n, of int64) string {
+	switch p := part(n, of) * 100; {
+	case p > 0 && p < 0.1:
+		return "<0.1 %"
+	case p > 0 && p < 1:
+		return fmt.Sprintf("%.1f %%", p)
+	default:
+		return fmt.Sprintf("%.0f %%", p)
+	}
+}
+
+// thousands writes 41200 as 41,200.
+func thousands(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"edgewarden/internal/detect"
+)
+
+// healthLine is the state of the data a run decided from, in one line: age and volume, then what of it does not count.
+func healthLine(s *serviceReport) string {
+	h := s.Found.Health
+	if h.Rows == 0 {
+		return ""
+	}
+	parts := []string{fmt.Sprintf("data: %s rows in %s", thousands(h.Rows), short(s.Window))}
+	switch {
+	case s.UsualRows > 0:
+		parts = append(parts, fmt.Sprintf("%s trusted (usual %s)", thousands(h.Trusted), thousands(s.UsualRows)))
+	case h.Trusted < h.Rows:
+		parts = append(parts, thousands(h.Trusted)+" trusted")
+	}
+	if !h.Newest.IsZero() {
+		parts = append(parts, "newest "+s.To.Sub(h.Newest).Round(time.Second).String()+" old")
+	}
+	if h.LossKnown {
+		parts = append(parts, fmt.Sprintf("%.1f %% lost on the way", h.Loss*100))
+	} else {
+		parts = append(parts, "loss not known")
+	}
+	for _, c := range []struct {
+		n    int64
+		what string
+	}{
+		{h.Shield, "from shields, not counted"}, {h.NoFirstHop, "do not say first_hop"}, {h.Forgeable, "with an address a client can forge"}, {h.NoAddress, "without an address"},
+		{h.TrustedNotClient, "with an address no client has"}, {h.ReceivedTime, "without a time of their own, not counted"}, {h.Ahead, "ahead of the clock"},
+	} {
+		if c.n > 0 {
+			parts = append(parts, percent(c.n, h.Rows)+" "+c.what)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// healthShare is how much of the rows may be odd before a sentence says what to do about it.
+const healthShare = 0.05
+
+// healthAdvice says what to do about rows that cannot count, or count wrongly. What can stop blocks is a limit of the guard and
+// not said here.
+func healthAdvice(h detect.Health) []string {
+	var out []string
+	much := func(n int64) bool { return part(n, h.Rows) > healthShare }
+	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	if much(h.NoFirstHop) {
+		say("%s of the rows do not say first_hop: with shielding each of their requests is logged, and counted, twice: use our log format (ingest logformat)", percent(h.NoFirstHop, h.Rows))
+	}
+	if much(h.Forgeable) {
+		say("%s of the rows carry an address that may come from a request header, which a client can forge: log client.ip at the first hop (ingest logformat); nobody is blocked for them", percent(h.Forgeable, h.Rows))
+	}
+	if much(h.NoAddress) {
+		say("%s of the rows have no client address: ingest lint-format shows what is wrong with the log line", percent(h.NoAddress, h.Rows))
+	}
+	if much(h.ReceivedTime) {
+		say("%s of the rows have no time of their own and are not counted: log time.start as timestamp (ingest logformat)", percent(h.ReceivedTime, h.Rows))
+	}
+	// Every request that a shield sees was logged at the edge before.
+	if edge := h.Rows - h.Shield; h.Shield > edge && much(h.Shield-edge) {
+		say("more rows come from shields (%s) than from the edge (%s): the edge's lines are lost, or its logging has a condition: compare with blocker check", thousands(h.Shield), thousands(edge))
+	}
+	return out
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"edgewarden/internal/detect"
+	"edgewarden/internal/record"
+)
+
+func TestTheReportSaysWhatIsWrongWithTheData(t *testing.T) {
+	w := newWorld(t)
+	w.everyday()
+	w.requests("203.0.113.7", 90, func(r *record.Record) { r.AddressSource = record.AddressHeader; r.Present &^= 1 << record.FirstHop })
+	w.requests("10.1.2.3", 90, nil)
+	w.requests("198.51.100.1", 50, func(r *record.Record) { r.SetBool(record.FirstHop, false) })
+	w.requests("198.51.100.2", 60, func(r *record.Record) { r.TimeSource = record.TimeReceived })
+	w.store()
+	o := w.want(w.run("run", "--dry-run"), exitOK)
+	for _, say := range []string{
+		"data: 890 rows in 10m, 690 trusted, newest 10s old, loss not known, 6 % from shields, not counted, 10 % do not say first_hop, 10 % with an address a client can forge, 10 % with an address no client has, 7 % without a time of their own",
+		"do not say first_hop: with shielding each of their requests is logged, and counted, twice",
+		"which a client can forge: log client.ip at the first hop",
+		"have no time of their own and are not counted: log time.start",
+		"? limit    not-client failed: 0.13, limit 0.05  90 of 690 trusted rows have a private address or one of Fastly's own",
+	} {
+		if !strings.Contains(o.stdout, say) {
+			t.Errorf("does not say %q:\n%s", say, o.stdout)
+		}
+	}
+	d := w.json(w.want(w.run("run", "--dry-run", "--json"), exitOK))
+	if d.Data.NotClient != 90 || d.Data.Forgeable != 90 || d.Data.Trusted != 690 || d.Guard.Verdict != "warn" {
+		t.Errorf("data %+v, guard %s", d.Data, d.Guard.Verdict)
+	}
+}
+
+// Whoever can send requests from Fastly's own ranges must not be able to stop blocks.
+func TestAddressesNoClientHasStopNoBlock(t *testing.T) {
+	w := flooded(t)
+	w.requests("151.101.1.1", 90, nil)
+	w.store()
+	w.want(w.run("run"), exitOK)
+	if len(w.prefixes("edgewarden_1")) != 1 {
+		t.Errorf("entries %v", w.prefixes("edgewarden_1"))
+	}
+}
+
+func TestAdviceOnTheDataComesWithItsCause(t *testing.T) {
+	for name, tc := range map[string]struct {
+		h    detect.Health
+		want string
+	}{
+		"all is well":                  {detect.Health{Rows: 100, Trusted: 100}, ""},
+		"half from shields is usual":   {detect.Health{Rows: 100, Shield: 50}, ""},
+		"more from shields is not":     {detect.Health{Rows: 100, Shield: 60}, "more rows come from shields (60) than from the edge (40)"},
+		"a few without an address":     {detect.Health{Rows: 100, NoAddress: 5}, ""},
+		"many without an address":      {detect.Health{Rows: 100, NoAddress: 6}, "6 % of the rows have no client address"},
+		"no rows at all are said else": {detect.Health{}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := strings.Join(healthAdvice(tc.h), "\n")
+			if tc.want == "" && got != "" || !strings.Contains(got, tc.want) {
+				t.Errorf("says %q", got)
+			}
+		})
+	}
+	s := &serviceReport{To: time.Unix(900, 0), Window: 15 * time.Minute, UsualRows: 1200}
+	s.Found.Health = detect.Health{Rows: 1000, Trusted: 990, Newest: time.Unix(880, 0), Loss: 0.012, LossKnown: true}
+	if got, want := healthLine(s), "data: 1,000 rows in 15m, 990 trusted (usual 1,200), newest 20s old, 1.2 % lost on the way"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
