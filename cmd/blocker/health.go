@@ -43,6 +43,27 @@ func healthLine(s *serviceReport) string {
 	return strings.Join(parts, ", ")
 }
 
+// unexplained says that there are far more requests than usual that neither an offender nor a flood accounts for: no rule
+// counts them. It costs no question; what they share only a rule can tell.
+func unexplained(s *serviceReport) []string {
+	rows := s.Found.Health.Trusted
+	if s.UsualRows <= 0 || len(s.Floods) > 0 {
+		return nil
+	}
+	caught, byKey := int64(0), map[string]int64{}
+	for _, o := range s.Found.Offenders {
+		if o.Group == detect.ByAddress && o.Trust == (detect.Trust{}) && o.Measures.Requests > byKey[o.Key] {
+			caught += o.Measures.Requests - byKey[o.Key]
+			byKey[o.Key] = o.Measures.Requests
+		}
+	}
+	if rest := rows - caught; rest < 1000 || rest < 3*s.UsualRows {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s trusted rows where %s are usual, and no rule says why: a rule without where, in shadow mode, shows who sends them and, in a flood, what they share",
+		thousands(rows), thousands(s.UsualRows))}
+}
+
 // healthShare is how much of the rows may be odd before a sentence says what to do about it.
 const healthShare = 0.05
 

@@ -71,3 +71,29 @@ func TestAdviceOnTheDataComesWithItsCause(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+func TestFarMoreRowsThanUsualAreSaidWhenNothingExplainsThem(t *testing.T) {
+	offender := func(rule string, n int64) detect.Offender {
+		return detect.Offender{Key: "203.0.113.9", Group: detect.ByAddress, Rule: rule, Measures: detect.Measures{Requests: n}}
+	}
+	for name, tc := range map[string]struct {
+		usual  int64
+		found  detect.Result
+		floods []detect.Flood
+		say    bool
+	}{
+		"nothing explains them":                {1000, detect.Result{Health: detect.Health{Trusted: 3000}}, nil, true},
+		"not so many":                          {1000, detect.Result{Health: detect.Health{Trusted: 2999}}, nil, false},
+		"no baseline":                          {0, detect.Result{Health: detect.Health{Trusted: 3000}}, nil, false},
+		"a flood explains them":                {1000, detect.Result{Health: detect.Health{Trusted: 3000}}, []detect.Flood{{}}, false},
+		"an offender does":                     {1000, detect.Result{Health: detect.Health{Trusted: 4000}, Offenders: []detect.Offender{offender("a", 900), offender("b", 1100)}}, nil, false},
+		"one who breaks two rules counts once": {1000, detect.Result{Health: detect.Health{Trusted: 4000}, Offenders: []detect.Offender{offender("a", 900), offender("b", 900)}}, nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := unexplained(&serviceReport{UsualRows: tc.usual, Found: tc.found, Floods: tc.floods})
+			if (len(got) > 0) != tc.say {
+				t.Errorf("says %q", got)
+			}
+		})
+	}
+}

@@ -16,6 +16,7 @@ type ShadowEffect struct {
 	Entries  int       // entries of ours in the shadow ACL by this rule
 	Active   int       // of those, addresses that went on after their entry took hold
 	Would    int64     // requests that got through and would have been refused
+	OK       int64     // of those, answered with success: what a rule that is too sharp would have cost
 	Refused  int64     // requests that another rule's block refused all the same
 	From, To time.Time // what was counted: since the entry took hold, but no longer ago than the rule's window
 	Most     []ShadowAddress
@@ -75,6 +76,7 @@ func (e *ShadowEffect) add(a detect.After) {
 		e.From = a.From
 	}
 	e.Would += a.Passed
+	e.OK += a.OK
 	e.Refused += a.Refused
 	if a.Passed > 0 {
 		e.Active++
@@ -87,5 +89,5 @@ func (e ShadowEffect) String() string {
 	if e.Active == 0 {
 		return fmt.Sprintf("rule %s (shadow): %d entries, whose addresses sent nothing it counts since", e.Rule, e.Entries)
 	}
-	return fmt.Sprintf("rule %s (shadow): would have refused %d requests of %d addresses since %s (%d entries)", e.Rule, e.Would, e.Active, e.From.UTC().Format(time.RFC3339), e.Entries)
+	return fmt.Sprintf("rule %s (shadow): would have refused %d requests (%d of them successful) of %d addresses since %s (%d entries)", e.Rule, e.Would, e.OK, e.Active, e.From.UTC().Format(time.RFC3339), e.Entries)
 }
