@@ -20,7 +20,8 @@
 //     twice.
 //   - custom: any table, through a mapping of fields to columns. What is not
 //     mapped is empty; sender and address_source that are not mapped grant no
-//     trust, so its offenders are shown and not blocked.
+//     trust, so its offenders are shown and not blocked. Where position is mapped
+//     to an id of the rows, a row that was written twice counts once.
 //
 // # What goes out
 //

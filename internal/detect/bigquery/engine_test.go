@@ -410,6 +410,26 @@ func TestARuleThatNamesAMissingFieldIsRefused(t *testing.T) {
 	}
 }
 
+func TestRowsOfACustomTableThatCameTwiceCountOnce(t *testing.T) {
+	s, e := open(t, func(s *bqtest.Server, o *bigquery.Options) {
+		s.Partition = "ts"
+		s.Schema = []bqtest.Column{{Name: "ts", Type: "TIMESTAMP"}, {Name: "ip", Type: "STRING"}, {Name: "p", Type: "STRING"}, {Name: "m", Type: "STRING"}, {Name: "st", Type: "INTEGER"}, {Name: "svc", Type: "STRING"}}
+		o.Kind, o.Columns = bigquery.Custom, with(custom(), "path", "p", "method", "m", "status", "st", "service_id", "svc", "position", "row_id")
+	})
+	_, err := e.Detect(t.Context(), question(t))
+	if err == nil || !strings.Contains(err.Error(), "no column row_id, to which position is mapped") {
+		t.Errorf("a promised id that is missing: %v", err)
+	}
+	s.Schema = append(s.Schema, bqtest.Column{Name: "row_id", Type: "STRING"})
+	if _, err := e.Detect(t.Context(), question(t)); err != nil {
+		t.Fatal(err)
+	}
+	scan := scanOf(t, s.Queries()[0].Text)
+	if !strings.Contains(scan, "SELECT DISTINCT") || !strings.Contains(scan, "SAFE_CAST(`row_id` AS STRING) AS position") {
+		t.Error(scan)
+	}
+}
+
 func TestACustomTableWithoutServiceCannotTellServicesApart(t *testing.T) {
 	_, e := open(t, func(s *bqtest.Server, o *bigquery.Options) {
 		o.Kind, o.Columns = bigquery.Custom, with(custom(), "path", "p", "method", "m", "status", "st")

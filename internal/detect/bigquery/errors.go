@@ -138,6 +138,8 @@ func (p place) adviseFault(f fault) (where, do string) {
 		return "in project " + p.billing, "the BigQuery API is off; run gcloud services enable bigquery.googleapis.com --project " + p.billing
 	case f.code == 403 && strings.Contains(f.message, "VPC Service Controls"):
 		return table, "a VPC Service Controls perimeter forbids it; add this workload's project or service account to the perimeter of project " + p.table.Project
+	case f.reason == "billingNotEnabled" || strings.Contains(f.message, "Billing has not been enabled"):
+		return "in project " + p.billing, "the project has no billing account; link one, or name another project for the queries"
 	case f.reason == "accessDenied" || f.reason == "forbidden":
 		return p.adviseAccess(f.message)
 	case f.reason == "notFound" || f.code == 404:
@@ -170,6 +172,10 @@ func (p place) adviseAccess(message string) (where, do string) {
 	job := "roles/bigquery.jobUser on project " + p.billing
 	data := "roles/bigquery.dataViewer on dataset " + p.table.dataset()
 	switch {
+	case strings.Contains(message, "policy tag"):
+		return p.table.String(), "a column has a policy tag; grant roles/datacatalog.categoryFineGrainedReader on that tag to the blocker's service account, or leave the column out of the rules"
+	case strings.Contains(message, "cloudkms."):
+		return p.table.String(), "the table's encryption key may not be used; grant roles/cloudkms.cryptoKeyEncrypterDecrypter on it to BigQuery's own service account"
 	case strings.Contains(message, "bigquery.jobs."):
 		return "in project " + p.billing, "may not run jobs; grant " + job + " to the blocker's service account"
 	case strings.Contains(message, "Access Denied: Table") || strings.Contains(message, "Access Denied: Dataset") ||

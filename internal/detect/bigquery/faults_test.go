@@ -61,6 +61,10 @@ func TestARefusalSaysWhatAndWhereAndWhatToDo(t *testing.T) {
 		{"cancelled by somebody", bqtest.JobRun, refusal(400, "stopped", "Job execution was cancelled"), []string{"somebody cancelled the job or it ran into its time limit"}},
 		{"the API is off", bqtest.JobsInsert, refusal(403, "accessNotConfigured", "BigQuery API has not been used in project 1 before or it is disabled."), []string{"gcloud services enable bigquery.googleapis.com --project ops-project"}},
 		{"a service perimeter", bqtest.JobsInsert, refusal(403, "policyViolation", "VPC Service Controls: Request is prohibited by organization's policy."), []string{"add this workload's project or service account to the perimeter of project logs-project"}},
+		{"a column that is tagged", bqtest.JobRun, refusal(403, "accessDenied", `Access Denied: BigQuery BigQuery: User does not have permission to access policy tag pii on column edge_logs.fastly.client_ip.`),
+			[]string{"roles/datacatalog.categoryFineGrainedReader", "client_ip"}},
+		{"a key that may not be used", bqtest.JobRun, refusal(403, "accessDenied", "Permission 'cloudkms.cryptoKeyVersions.useToDecrypt' denied on resource"), []string{"roles/cloudkms.cryptoKeyEncrypterDecrypter"}},
+		{"no billing account", bqtest.JobsInsert, refusal(403, "billingNotEnabled", "Billing has not been enabled for this project."), []string{"in project ops-project", "no billing account"}},
 		{"credentials that are refused", bqtest.JobsInsert, refusal(401, "authError", "Invalid Credentials"), []string{"no usable Google credentials", "Workload Identity", "GOOGLE_APPLICATION_CREDENTIALS"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -63,7 +63,8 @@ func (e *Engine) mention(f record.Field) {
 	e.log.Warn("no log entry has carried this field yet; rules see it as empty", "field", record.Fields[f].Name, "table", e.table.String())
 }
 
-// checkColumns refuses a table without the two columns nothing works without.
+// checkColumns refuses a table without the two columns nothing works without,
+// or without the id of rows that was promised.
 func (s *source) checkColumns() error {
 	must := []record.Field{record.Timestamp, record.ClientIP}
 	if s.kind == Sink {
@@ -73,6 +74,9 @@ func (s *source) checkColumns() error {
 		if path := s.cols[f].path; !s.schema.has(path) {
 			return fmt.Errorf("query %s: the table has no column %s, so it is not of kind %s; check --bigquery and --table-kind", s.table, path, s.kind)
 		}
+	}
+	if path := s.cols[record.Position].path; s.kind == Custom && path != "" && !s.schema.has(path) {
+		return fmt.Errorf("query %s: the table has no column %s, to which position is mapped, so rows that came twice would count twice; correct the column mapping", s.table, path)
 	}
 	return nil
 }

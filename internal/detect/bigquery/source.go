@@ -2,6 +2,7 @@ package bigquery
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"edgewarden/internal/detect"
@@ -120,13 +121,23 @@ func (s *source) expr(f record.Field) string {
 	return s.cols[f].expr(f, s.schema)
 }
 
-// rows is the scan of a table that has each row once.
+// rows is the scan of a table that has each row once, or, where a custom table
+// has an id of its rows, makes it so: rows of one time and id that are equal in
+// all that is read are one. Equal in all, since a row without an id must not
+// swallow another.
 func (s *source) rows(fields []record.Field, more string) string {
 	list := []string{as(s.expr(record.Timestamp), record.Timestamp)}
 	for _, f := range fields {
 		list = append(list, as(s.expr(f), f))
 	}
-	return "SELECT " + strings.Join(list, ",\n  ") + more + s.scan()
+	begin := "SELECT "
+	if s.cols[record.Position].path != "" {
+		begin = "SELECT DISTINCT "
+		if !slices.Contains(fields, record.Position) {
+			list = append(list, as(s.expr(record.Position), record.Position))
+		}
+	}
+	return begin + strings.Join(list, ",\n  ") + more + s.scan()
 }
 
 // deduplicated is the scan of a table that may have an entry more than once:
