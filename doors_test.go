@@ -35,24 +35,29 @@ var doors = map[string]struct {
 	"internal/ship/shiptest":   {},
 	"internal/detect":          {may: rooms("record")},
 	"internal/detect/duckdb":   {may: rooms("detect", "record", "lake")},
-	"internal/detect/bigquery": {may: rooms("detect", "record")},
+	"internal/detect/bigquery": {may: rooms("detect", "record", "gcp/query")},
 	"internal/policy":          {may: rooms("detect", "lists"), stdlib: true},
 	"internal/lists":           {},
 	"internal/acl":             {may: rooms("policy", "lists", "detect", "plain")},
 	"internal/acl/acltest":     {stdlib: true},
 	"internal/ledger":          {},
+	"internal/ledger/bigquery": {may: rooms("ledger", "gcp/query")},
 	"internal/logformat":       {may: rooms("record")},
 	"internal/config":          {may: rooms("detect", "policy", "lists", "acl")},
 	"internal/plain":           {stdlib: true},
 	"internal/admin":           {},
 	"internal/gcp":             {},
+	"internal/gcp/query":       {},
 }
 
 // openTo limits who may import a room, whatever the importer's own row says:
-// only the program that runs the engines knows them.
+// only the program that runs the engines knows them, and ingest stays without
+// a BigQuery client.
 var openTo = map[string][]string{
 	"internal/detect/bigquery": {"cmd/blocker"},
 	"internal/detect/duckdb":   {"cmd/blocker"},
+	"internal/ledger/bigquery": {"cmd/blocker"},
+	"internal/gcp/query":       {"internal/detect/bigquery", "internal/ledger/bigquery"},
 }
 
 func rooms(names ...string) []string {

@@ -8,6 +8,7 @@ import (
 	bq "cloud.google.com/go/bigquery"
 
 	"edgewarden/internal/detect"
+	"edgewarden/internal/gcp/query"
 )
 
 // Detect scans the window once. Health.LossKnown is false: heartbeats are in a
@@ -19,13 +20,13 @@ func (e *Engine) Detect(ctx context.Context, q detect.Query) (detect.Result, err
 	if err != nil {
 		return detect.Result{}, err
 	}
-	ans, err := e.ask(ctx, question{name: "detect", text: st.SQL, params: parameters(st)})
+	ans, err := e.ask(ctx, query.Question{Name: "detect", Text: st.SQL, Params: parameters(st)})
 	if err != nil {
 		return detect.Result{}, err
 	}
-	rows := make([]detect.Row, len(ans.rows))
+	rows := make([]detect.Row, len(ans.Rows))
 	for i := range rows {
-		if err := scan(ans.schema, ans.rows[i], detect.Columns(), rows[i].Dest()); err != nil {
+		if err := scan(ans.Schema, ans.Rows[i], detect.Columns(), rows[i].Dest()); err != nil {
 			return detect.Result{}, fmt.Errorf("read answer of %s: row %d: %w", e.table, i, err)
 		}
 		if rows[i].Rule >= int64(len(q.Set.Rules())) {
@@ -34,7 +35,7 @@ func (e *Engine) Detect(ctx context.Context, q detect.Query) (detect.Result, err
 	}
 	res := detect.Assemble(q, rows)
 	res.SQL = st.SQL
-	res.Health.BytesScanned = ans.bytes
+	res.Health.BytesScanned = ans.Bytes
 	return res, nil
 }
 
@@ -54,13 +55,13 @@ func (e *Engine) Evidence(ctx context.Context, q detect.Query, offenders []detec
 	if err != nil {
 		return err
 	}
-	ans, err := e.ask(ctx, question{name: "evidence", text: st.SQL, params: parameters(st)})
+	ans, err := e.ask(ctx, query.Question{Name: "evidence", Text: st.SQL, Params: parameters(st)})
 	if err != nil {
 		return err
 	}
-	rows := make([]detect.EvidenceRow, len(ans.rows))
+	rows := make([]detect.EvidenceRow, len(ans.Rows))
 	for i := range rows {
-		if err := scan(ans.schema, ans.rows[i], evidenceColumns, rows[i].Dest()); err != nil {
+		if err := scan(ans.Schema, ans.Rows[i], evidenceColumns, rows[i].Dest()); err != nil {
 			return fmt.Errorf("read evidence of %s: row %d: %w", e.table, i, err)
 		}
 	}
@@ -104,14 +105,14 @@ func (e *Engine) EstimateBytes(ctx context.Context, q detect.Query) (int64, erro
 	if err != nil {
 		return 0, err
 	}
-	ans, err := e.ask(ctx, question{name: "detect", text: st.SQL, params: parameters(st), dryRun: true})
+	ans, err := e.ask(ctx, query.Question{Name: "detect", Text: st.SQL, Params: parameters(st), DryRun: true})
 	if err != nil {
 		return 0, err
 	}
-	if ans.bytes > e.opt.MaxBytes {
-		return ans.bytes, fmt.Errorf("query %s: %s: %w", e.table, e.place("").adviseBytes(fmt.Sprint(ans.bytes, " bytes")), ErrTooManyBytes)
+	if ans.Bytes > e.opt.MaxBytes {
+		return ans.Bytes, fmt.Errorf("query %s: %s: %w", e.table, e.runner.Place.TooManyBytes(fmt.Sprint(ans.Bytes, " bytes")), ErrTooManyBytes)
 	}
-	return ans.bytes, nil
+	return ans.Bytes, nil
 }
 
 // prepare looks at the table and compiles a statement for it.
@@ -120,14 +121,27 @@ func (e *Engine) prepare(ctx context.Context, q detect.Query, write func(detect.
 		return detect.Statement{}, errors.New("compile query: there are no rules")
 	}
 	known, err := e.look(ctx)
-	if unreachable(err) {
-		return detect.Statement{}, e.place("").explain(err)
+	if query.Unreachable(err) {
+		return detect.Statement{}, e.runner.Place.Explain(err)
 	}
 	s := &source{kind: e.opt.Kind, table: e.table, cols: e.opt.columns(), schema: known, service: q.ServiceID != ""}
 	if err = errors.Join(append(e.checkFields(s, q), s.checkColumns())...); err != nil {
 		return detect.Statement{}, err
 	}
 	return s.statement(write)
+}
+
+// ask runs a question where the table lies.
+func (e *Engine) ask(ctx context.Context, q query.Question) (query.Answer, error) {
+	var err error
+	if q.Location, err = e.findLocation(ctx); err != nil {
+		return query.Answer{}, err
+	}
+	ans, err := e.runner.Ask(ctx, q)
+	if err == nil {
+		e.billed.Add(ans.Billed)
+	}
+	return ans, err
 }
 
 // parameters turns a statement's parameters into the client's. Times, numbers,

@@ -4,22 +4,22 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 
 	bq "cloud.google.com/go/bigquery"
-	"google.golang.org/api/option"
 
 	"edgewarden/internal/detect"
+	"edgewarden/internal/gcp/query"
 	"edgewarden/internal/record"
 )
 
 // Engine asks BigQuery. It is safe for use by several goroutines.
 type Engine struct {
 	opt    Options
-	table  Table
+	table  query.Table
 	client *bq.Client
+	runner query.Runner
 	log    *slog.Logger
 
 	billed atomic.Int64 // bytes, over all queries so far
@@ -40,20 +40,12 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{opt: opt, table: table, log: opt.Logger}
-	options := opt.ClientOptions
-	switch {
-	case strings.HasPrefix(opt.Endpoint, "http://"):
-		// A stand-in or an emulator. A token does not travel in the clear.
-		options = []option.ClientOption{option.WithEndpoint(opt.Endpoint), option.WithoutAuthentication()}
-	case opt.Endpoint != "":
-		options = append([]option.ClientOption{option.WithEndpoint(opt.Endpoint)}, options...)
+	client, err := query.Open(ctx, opt.BillingProject, opt.Endpoint, opt.ClientOptions)
+	if err != nil {
+		return nil, fmt.Errorf("open BigQuery for %s: %w", table, err)
 	}
-	// The client keeps its context for refreshing tokens, so it gets one that
-	// does not end with the call.
-	if e.client, err = bq.NewClient(context.WithoutCancel(ctx), opt.BillingProject, options...); err != nil {
-		// The client looks for credentials and does nothing else.
-		return nil, fmt.Errorf("open BigQuery for %s: %s: %w", table, credentialAdvice, err)
-	}
+	e.client = client
+	e.runner = query.Runner{Client: client, Place: e.place(), Deadline: opt.Deadline, Labels: opt.Labels, Logger: opt.Logger}
 	return e, nil
 }
 
@@ -65,7 +57,25 @@ func (e *Engine) Close() error { return e.client.Close() }
 // instead.
 func (e *Engine) Billed() int64 { return e.billed.Load() }
 
-func (e *Engine) place(location string) place {
-	return place{table: e.table, billing: e.opt.BillingProject, location: location,
-		endpoint: e.opt.Endpoint, kind: e.opt.Kind, maxBytes: e.opt.MaxBytes}
+// place is what the errors of queries name.
+func (e *Engine) place() query.Place {
+	p := query.Place{
+		Table: e.table, Billing: e.opt.BillingProject, Endpoint: e.opt.Endpoint, MaxBytes: e.opt.MaxBytes,
+		Where:     ", and that --location names the place where it lies",
+		WrongType: "a column has another type than table kind " + string(e.opt.Kind) + " expects; give the column the type of the record's field, or correct the column mapping",
+	}
+	switch e.opt.Kind {
+	case Sink:
+		p.NoTable = " (the Log Router names it after the log id and creates it with the first entry; use_partitioned_tables must be set)"
+	case Fastly:
+		p.NoTable = " (Fastly creates no table; make one partitioned by hour on timestamp and clustered by client_ip, with columns named as the log format's fields)"
+	}
+	p.NoColumn = func(name string) string {
+		do := "check that --table-kind is the right one, or add the column"
+		if e.opt.Kind == Custom {
+			do = "correct the column mapping"
+		}
+		return fmt.Sprintf("the table has no column %s, which table kind %s reads; %s", name, e.opt.Kind, do)
+	}
+	return p
 }

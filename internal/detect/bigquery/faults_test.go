@@ -46,7 +46,7 @@ func TestARefusalSaysWhatAndWhereAndWhatToDo(t *testing.T) {
 		{"no such dataset, or another location", bqtest.JobRun, bqtest.DatasetNotFound(datasetID, "EU"),
 			[]string{"dataset logs-project:edge_logs does not exist in location EU; check its name, and that --location names the place where it lies"}},
 		{"no such project", bqtest.JobRun, refusal(404, "notFound", "Not found: Project logs-project"), []string{"no project of that name; check logs-project and ops-project"}},
-		{"no such job", bqtest.Results, refusal(404, "notFound", "Not found: Job ops-project:x"), []string{"the job is unknown in location EU; check that --location"}},
+		{"no such job", bqtest.Results, refusal(404, "notFound", "Not found: Job ops-project:x"), []string{"the job is unknown in location EU; check the location of the dataset"}},
 		{"a missing column", bqtest.JobRun, bqtest.UnknownColumn("client_kay"),
 			[]string{"the table has no column client_kay, which table kind sink reads; check that --table-kind is the right one"}},
 		{"a missing field of a record", bqtest.JobRun, refusal(400, "invalidQuery", "Field name ja4 does not exist in STRUCT<a STRING> at [3:5]"), []string{"the table has no column ja4"}},

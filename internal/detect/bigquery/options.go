@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"google.golang.org/api/option"
+
+	"edgewarden/internal/gcp/query"
 )
 
 const (
@@ -64,9 +65,9 @@ var (
 )
 
 // validate fills defaults in and returns the table, or all problems joined.
-func (o *Options) validate() (Table, error) {
+func (o *Options) validate() (query.Table, error) {
 	var errs []error
-	table, err := ParseTable(o.Table)
+	table, err := query.ParseTable(o.Table)
 	if err != nil {
 		errs = append(errs, err)
 	}
@@ -80,13 +81,13 @@ func (o *Options) validate() (Table, error) {
 	if o.BillingProject == "" {
 		o.BillingProject = table.Project
 	}
-	if o.BillingProject != "" && !projectName.MatchString(o.BillingProject) {
+	if o.BillingProject != "" && !query.IsProject(o.BillingProject) {
 		errs = append(errs, fmt.Errorf("billing project %q: no project id; use lower-case letters, digits and dashes", o.BillingProject))
 	}
 	if o.Location != "" && !locationName.MatchString(o.Location) {
 		errs = append(errs, fmt.Errorf("location %q: not a BigQuery location; write the dataset's, such as EU, US or europe-west4", o.Location))
 	}
-	if err := validateEndpoint(o.Endpoint); err != nil {
+	if err := query.CheckEndpoint(o.Endpoint); err != nil {
 		errs = append(errs, err)
 	}
 	switch {
@@ -108,17 +109,6 @@ func (o *Options) validate() (Table, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return table, errors.Join(errs...)
-}
-
-func validateEndpoint(s string) error {
-	if s == "" {
-		return nil
-	}
-	u, err := url.Parse(s)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil {
-		return fmt.Errorf("bigquery endpoint: not a URL of the form http://HOST:PORT or https://HOST without user and password")
-	}
-	return nil
 }
 
 // labels adds the label of the application and makes values fit: at most 63 of

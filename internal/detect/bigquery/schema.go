@@ -77,17 +77,17 @@ func (e *Engine) findLocation(ctx context.Context) (string, error) {
 	if s == nil && e.opt.Location == "" {
 		var err error
 		if s, err = e.look(ctx); err != nil {
-			return "", fmt.Errorf("find the location of the table (set --location to skip this): %w", e.place("").explain(err))
+			return "", fmt.Errorf("find the location of the table (set --location to skip this): %w", e.runner.Place.Explain(err))
 		}
 	}
 	switch {
 	case s == nil || s.location == "":
 		if e.opt.Location == "" {
-			return "", fmt.Errorf("query %s: its location is not known; set --location to the place where dataset %s lies, such as EU or europe-west4", e.table, e.table.dataset())
+			return "", fmt.Errorf("query %s: its location is not known; set --location to the place where dataset %s lies, such as EU or europe-west4", e.table, e.table.DatasetID())
 		}
 		return e.opt.Location, nil
 	case e.opt.Location == "" || strings.EqualFold(e.opt.Location, s.location):
 		return s.location, nil
 	}
-	return "", fmt.Errorf("query %s: dataset %s lies in %s, not in %s; set --location %s", e.table, e.table.dataset(), s.location, e.opt.Location, s.location)
+	return "", fmt.Errorf("query %s: dataset %s lies in %s, not in %s; set --location %s", e.table, e.table.DatasetID(), s.location, e.opt.Location, s.location)
 }

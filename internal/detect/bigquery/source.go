@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"edgewarden/internal/detect"
+	"edgewarden/internal/gcp/query"
 	"edgewarden/internal/record"
 )
 
@@ -38,7 +39,7 @@ const unmap = `CASE WHEN BYTE_LENGTH(raw) = 16 AND SUBSTR(raw, 1, 12) = b'\x00\x
 // parameters.
 type source struct {
 	kind    Kind
-	table   Table
+	table   query.Table
 	cols    map[record.Field]column
 	schema  *schema
 	service bool // the statement has the parameter service
@@ -64,7 +65,7 @@ func (s *source) has(f record.Field) bool {
 // time to learn which fields it reads, so that no other column is paid for.
 func (s *source) statement(write func(detect.Source) (detect.Statement, error)) (detect.Statement, error) {
 	var need record.Set
-	src := detect.Source{From: s.table.sql(), Time: record.Fields[record.Timestamp].Name}
+	src := detect.Source{From: s.table.SQL(), Time: record.Fields[record.Timestamp].Name}
 	src.Column = func(f record.Field) string {
 		if !s.has(f) || f == record.Kind {
 			return "" // the scan leaves other kinds out before anything is grouped
@@ -160,7 +161,7 @@ func (s *source) deduplicated(fields []record.Field) string {
 // are no requests are left out here, before anything is grouped.
 func (s *source) scan() string {
 	ts := s.expr(record.Timestamp)
-	text := fmt.Sprintf("\nFROM %s\nWHERE %s >= @%s AND %s < @%s", s.table.sql(), ts, paramFrom, ts, paramTo)
+	text := fmt.Sprintf("\nFROM %s\nWHERE %s >= @%s AND %s < @%s", s.table.SQL(), ts, paramFrom, ts, paramTo)
 	if s.cols[record.Kind].path != "" {
 		text += fmt.Sprintf("\n  AND %s = %s", s.expr(record.Kind), quote(record.KindRequest))
 	}

@@ -1,4 +1,4 @@
-package bigquery
+package query
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"time"
@@ -25,38 +26,53 @@ const (
 	pollMax   = 2 * time.Second
 )
 
-// question is one query as the client needs it.
-type question struct {
-	name   string // "detect" or "evidence": the label query, and part of the job id
-	text   string
-	params []bq.QueryParameter
-	dryRun bool
+// ErrUnknown is in the chain of the error of a statement of which nobody knows
+// whether it was carried out.
+var ErrUnknown = errors.New("whether it was carried out is not known")
+
+// Runner runs the queries of one caller. All fields must be set.
+type Runner struct {
+	Client   *bq.Client
+	Place    Place             // for errors, and MaxBytes for jobs
+	Deadline time.Duration     // of one question, its retries included
+	Labels   map[string]string // of every job
+	Logger   *slog.Logger
 }
 
-// answer is what came back.
-type answer struct {
-	schema bq.Schema
-	rows   [][]bq.Value
-	bytes  int64 // processed, as the job's statistics say; 0 when unknown
-	billed int64 // 0 when unknown
+// Question is one query.
+type Question struct {
+	Name     string // the label query, and part of the job id
+	Text     string
+	Params   []bq.QueryParameter
+	Location string // of the dataset
+	DryRun   bool   // only says what it would read
+
+	// ID names a statement that must be carried out once, however often it is
+	// asked for: the job's id is made from it, and BigQuery takes no second job
+	// of an id. Such a statement has no rows. Empty makes a random one.
+	ID string
 }
 
-// ask runs a question to its end. A job we stop waiting for, whatever the
+// Answer is what came back.
+type Answer struct {
+	Schema bq.Schema
+	Rows   [][]bq.Value
+	Bytes  int64 // processed, as the job's statistics say; 0 when unknown
+	Billed int64 // 0 when unknown
+}
+
+// Ask runs a question to its end. A job we stop waiting for, whatever the
 // reason, is cancelled: a cancelled context alone leaves it running and paid for.
-func (e *Engine) ask(ctx context.Context, q question) (answer, error) {
+func (r *Runner) Ask(ctx context.Context, q Question) (Answer, error) {
 	// Without a deadline the library retries for ever.
-	ctx, stop := context.WithTimeoutCause(ctx, e.opt.Deadline, fmt.Errorf("%w (%v)", ErrDeadline, e.opt.Deadline))
+	ctx, stop := context.WithTimeoutCause(ctx, r.Deadline, fmt.Errorf("%w (%v)", ErrDeadline, r.Deadline))
 	defer stop()
-	var ans answer
-	location, err := e.findLocation(ctx)
-	if err != nil {
-		return ans, err
-	}
+	var ans Answer
+	var err error
 	for n := 1; ; n++ {
-		ans, err = e.attempt(ctx, q, location)
+		ans, err = r.attempt(ctx, q, n)
 		if err == nil {
-			e.billed.Add(ans.billed)
-			e.log.DebugContext(ctx, "query done", "query", q.name, "dry_run", q.dryRun, "rows", len(ans.rows), "bytes", ans.bytes, "billed", ans.billed)
+			r.Logger.DebugContext(ctx, "query done", "query", q.Name, "dry_run", q.DryRun, "rows", len(ans.Rows), "bytes", ans.Bytes, "billed", ans.Billed)
 			return ans, nil
 		}
 		var failed *jobFailure
@@ -66,7 +82,7 @@ func (e *Engine) ask(ctx context.Context, q question) (answer, error) {
 		if f, ok := faultOf(err); !ok || !f.transient() {
 			break
 		}
-		e.log.WarnContext(ctx, "query job failed, starting another", "query", q.name, "attempt", n, "error", err)
+		r.Logger.WarnContext(ctx, "query job failed, starting another", "query", q.Name, "attempt", n, "error", err)
 		if !pause(ctx, time.Duration(n)*time.Second) {
 			break
 		}
@@ -74,78 +90,94 @@ func (e *Engine) ask(ctx context.Context, q question) (answer, error) {
 	if ctx.Err() != nil && errors.Is(context.Cause(ctx), ErrDeadline) {
 		err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
 	}
-	return answer{}, e.place(location).explain(err)
+	place := r.Place
+	place.Location = q.Location
+	return Answer{}, place.Explain(err)
 }
 
 // jobFailure marks an error as the end of a job, not of a call: only then can
-// another job help.
+// another job help, and only then is it known that nothing was carried out.
 type jobFailure struct{ error }
 
 func (f *jobFailure) Unwrap() error { return f.error }
 
 // attempt starts one job and reads it to the end.
-func (e *Engine) attempt(ctx context.Context, q question, location string) (ans answer, err error) {
+func (r *Runner) attempt(ctx context.Context, q Question, n int) (ans Answer, err error) {
 	// The id is ours, so that a repeated insert cannot start a second job and
 	// a job whose insert was never answered can still be cancelled.
-	id := jobID(q.name)
+	id := q.jobID(n)
 	defer func() {
-		if err != nil && ctx.Err() != nil && !q.dryRun {
-			e.cancel(ctx, id, location)
+		if err != nil && ctx.Err() != nil && !q.DryRun {
+			r.cancel(ctx, id, q.Location)
 		}
 	}()
-	job, err := e.start(ctx, q, id, location)
+	job, err := r.start(ctx, q, id)
 	if err != nil {
+		if f, ok := faultOf(err); q.ID != "" && (!ok || f.transient()) {
+			err = fmt.Errorf("%w: %w", ErrUnknown, err)
+		}
 		return ans, err
 	}
-	if q.dryRun {
+	if q.DryRun {
 		// A dry run ends with the insert; asking for its status is an error.
 		st := job.LastStatus()
 		if st == nil || st.Statistics == nil {
 			return ans, errors.New("dry run came back without statistics")
 		}
-		ans.bytes = st.Statistics.TotalBytesProcessed
+		ans.Bytes = st.Statistics.TotalBytesProcessed
 		return ans, st.Err()
 	}
 	st, err := wait(ctx, job)
-	if err != nil {
-		return ans, err
+	if err == nil {
+		ans.Bytes, ans.Billed = cost(st)
+		if q.ID != "" && st != nil {
+			return ans, nil
+		}
+		err = ans.read(ctx, job)
 	}
-	ans.bytes, ans.billed = cost(st)
+	if failed := (*jobFailure)(nil); err != nil && q.ID != "" && !errors.As(err, &failed) {
+		err = fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	return ans, err
+}
+
+// read reads the rows.
+func (ans *Answer) read(ctx context.Context, job *bq.Job) error {
 	it, err := job.Read(ctx)
 	if err != nil {
-		return ans, fmt.Errorf("read result: %w", err)
+		return fmt.Errorf("read result: %w", err)
 	}
 	for {
 		var row []bq.Value
 		switch err := it.Next(&row); {
 		case errors.Is(err, iterator.Done):
-			ans.schema = it.Schema
-			return ans, nil
+			ans.Schema = it.Schema
+			return nil
 		case err != nil:
-			return ans, fmt.Errorf("read result: %w", err)
+			return fmt.Errorf("read result: %w", err)
 		}
-		ans.rows = append(ans.rows, row)
+		ans.Rows = append(ans.Rows, row)
 	}
 }
 
-func (e *Engine) start(ctx context.Context, q question, id, location string) (*bq.Job, error) {
-	query := e.client.Query(q.text)
+func (r *Runner) start(ctx context.Context, q Question, id string) (*bq.Job, error) {
+	query := r.Client.Query(q.Text)
 	query.JobID = id
-	query.Location = location // the client's own Location is not always sent
-	query.Parameters = q.params
-	query.DryRun = q.dryRun
-	if !q.dryRun { // which bills nothing; its number is what is asked for, also when it is too high
-		query.MaxBytesBilled = e.opt.MaxBytes
+	query.Location = q.Location // the client's own Location is not always sent
+	query.Parameters = q.Params
+	query.DryRun = q.DryRun
+	if !q.DryRun { // which bills nothing; its number is what is asked for, also when it is too high
+		query.MaxBytesBilled = r.Place.MaxBytes
 	}
-	query.Labels = maps.Clone(e.opt.Labels)
-	query.Labels["query"] = q.name
-	query.DisableQueryCache = true    // the window moves with every run: a hit would be a stale answer
-	query.JobTimeout = e.opt.Deadline // ends the job even if this process is killed
+	query.Labels = maps.Clone(r.Labels)
+	query.Labels["query"] = q.Name
+	query.DisableQueryCache = true // the window moves with every run: a hit would be a stale answer
+	query.JobTimeout = r.Deadline  // ends the job even if this process is killed
 	job, err := query.Run(ctx)
 	if f, ok := faultOf(err); ok && f.code == http.StatusConflict {
 		// An insert that was answered with an error, or not at all, had
 		// arrived: the library repeated it. The job is ours; take it up.
-		return e.client.JobFromIDLocation(ctx, id, location)
+		return r.Client.JobFromIDLocation(ctx, id, q.Location)
 	}
 	return job, err
 }
@@ -190,10 +222,10 @@ func cost(st *bq.JobStatus) (processed, billed int64) {
 
 // cancel stops a job on a context of its own: the caller's has ended. Nothing
 // is returned; the job's own time limit ends it if this fails.
-func (e *Engine) cancel(ctx context.Context, id, location string) {
+func (r *Runner) cancel(ctx context.Context, id, location string) {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelGrace)
 	defer stop()
-	job, err := e.client.JobFromIDLocation(ctx, id, location)
+	job, err := r.Client.JobFromIDLocation(ctx, id, location)
 	if err == nil {
 		err = job.Cancel(ctx)
 	}
@@ -201,16 +233,24 @@ func (e *Engine) cancel(ctx context.Context, id, location string) {
 		return // the insert never arrived
 	}
 	if err != nil {
-		e.log.WarnContext(ctx, "cannot cancel a query job; its own time limit ends it", "job", id, "error", err)
+		r.Logger.WarnContext(ctx, "cannot cancel a query job; its own time limit ends it", "job", id, "error", err)
 		return
 	}
-	e.log.InfoContext(ctx, "cancelled query job", "job", id)
+	r.Logger.InfoContext(ctx, "cancelled query job", "job", id)
 }
 
-func jobID(name string) string {
+// jobID is the id of the n-th job for a question, from 1.
+func (q Question) jobID(n int) string {
+	id := "edgewarden-" + q.Name + "-"
+	switch {
+	case q.ID != "" && n > 1:
+		return fmt.Sprintf("%s%s-%d", id, q.ID, n)
+	case q.ID != "":
+		return id + q.ID
+	}
 	var b [12]byte
 	rand.Read(b[:])
-	return "edgewarden-" + name + "-" + hex.EncodeToString(b[:])
+	return id + hex.EncodeToString(b[:])
 }
 
 // pause waits for d, or less when ctx ends; it reports whether ctx still lives.

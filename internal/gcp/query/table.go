@@ -1,25 +1,9 @@
-package bigquery
+package query
 
 import (
 	"fmt"
 	"regexp"
 	"strings"
-)
-
-// Kind says who writes the table, and so how its columns are named and how far
-// its rows can be trusted.
-type Kind string
-
-// The table kinds.
-const (
-	// Sink is a table the Log Router writes from the entries ingest ships to
-	// Cloud Logging.
-	Sink Kind = "sink"
-	// Fastly is a table of our own that Fastly's BigQuery endpoint writes.
-	Fastly Kind = "fastly"
-	// Custom is anybody's table, read through a mapping of record fields to
-	// columns.
-	Custom Kind = "custom"
 )
 
 // Table is the full name of a table.
@@ -38,6 +22,9 @@ var (
 	datasetName = regexp.MustCompile(`^[A-Za-z0-9_]{1,1000}$`)
 	tableName   = regexp.MustCompile(`^[\pL\pM\pN\p{Pc}\p{Pd} ]{1,1000}$`)
 )
+
+// IsProject reports whether s can be a project's id.
+func IsProject(s string) bool { return projectName.MatchString(s) }
 
 // ParseTable reads a full table name, PROJECT.DATASET.TABLE.
 func ParseTable(s string) (Table, error) {
@@ -71,12 +58,12 @@ func ParseTable(s string) (Table, error) {
 // String returns PROJECT.DATASET.TABLE.
 func (t Table) String() string { return t.Project + "." + t.Dataset + "." + t.Name }
 
-// sql returns the name as it is written in a query. The whole path stands in
+// SQL returns the name as it is written in a query. The whole path stands in
 // one pair of backticks, which [ParseTable] keeps out of every part.
-func (t Table) sql() string { return "`" + t.String() + "`" }
+func (t Table) SQL() string { return "`" + t.String() + "`" }
 
-// dataset returns the dataset as Google's console and its errors write it.
-func (t Table) dataset() string { return t.Project + ":" + t.Dataset }
+// DatasetID returns the dataset as Google's console and its errors write it.
+func (t Table) DatasetID() string { return t.Project + ":" + t.Dataset }
 
 func cutLast(s, sep string) (before, after string, ok bool) {
 	i := strings.LastIndex(s, sep)
