@@ -141,6 +141,44 @@ func TestAFailedAppendAddsNothing(t *testing.T) {
 	}
 }
 
+// forgetful is a store whose first append may or may not have arrived.
+type forgetful struct {
+	keeper
+	arrives bool
+	asked   [][]ledger.Event
+}
+
+func (f *forgetful) Append(ctx context.Context, es []ledger.Event) error {
+	f.asked = append(f.asked, es)
+	first := len(f.asked) == 1
+	if again := len(f.events) > 0 && f.events[len(f.events)-1].Hash == es[len(es)-1].Hash; !again && (!first || f.arrives) {
+		f.events = append(f.events, es...)
+	}
+	if first {
+		return fmt.Errorf("the line went dead: %w", ledger.ErrUnknown)
+	}
+	return nil
+}
+
+func TestAfterAnUnknownEndTheChainStaysWhole(t *testing.T) {
+	for _, arrives := range []bool{false, true} {
+		store := &forgetful{arrives: arrives}
+		c := ledger.NewChain(store, "run1", "ci@example.com", "host-1/blocker")
+		if err := c.Add(t.Context(), ledger.Event{Event: "block"}, ledger.Event{Event: "extend"}); !errors.Is(err, ledger.ErrUnknown) {
+			t.Fatal(err)
+		}
+		if err := c.Add(t.Context(), ledger.Event{Event: "release"}); err != nil {
+			t.Fatal(err)
+		}
+		if len(store.events) != 3 || len(ledger.Verify(store.events)) != 0 || store.events[2].Hash != c.Head() {
+			t.Errorf("arrives %v: %d events, problems %v", arrives, len(store.events), ledger.Verify(store.events))
+		}
+		if len(store.asked) != 3 || !slices.EqualFunc(store.asked[0], store.asked[1], func(a, b ledger.Event) bool { return a.Hash == b.Hash }) {
+			t.Errorf("arrives %v: the events came back changed", arrives)
+		}
+	}
+}
+
 func TestWithoutAStoreEventsAreOnlyLinked(t *testing.T) {
 	c := ledger.NewChain(nil, "run1", "a", "b")
 	if c.Head() != "" || c.Run() != "run1" {

@@ -14,5 +14,6 @@
 // run. That the last records of a run, or a whole run, were cut away can only be seen against a
 // head kept elsewhere: [Heads] and [VerifyHeads]. Each run logs its head.
 //
-// [Store] is an interface so that a table can stand beside the file, with one column per JSON key of [Event].
+// [Store] has two implementations: the file, and a BigQuery table (ledger/bigquery) with one column per JSON key of
+// [Event]. Both can be read by [Verify].
 package ledger

@@ -145,7 +145,8 @@ func fastly() kind {
 	return k
 }
 
-// custom is somebody's own table: other names, other types, columns in columns.
+// custom is somebody's own table: other names, other types, columns in columns,
+// an id of its rows, and some rows more than once.
 func custom() kind {
 	k := kind{kind: bigquery.Custom, time: "at", columns: map[string]string{}, where: same}
 	nested := map[record.Field]bool{record.Status: true, record.Method: true, record.Path: true}
@@ -177,7 +178,7 @@ func custom() kind {
 		}
 		return append(s, &bq.FieldSchema{Name: "http", Type: bq.RecordFieldType, Schema: http})
 	}
-	k.rows = func(_ int, r *record.Record) []row {
+	k.rows = func(i int, r *record.Record) []row {
 		out, http := row{}, map[string]bq.Value{}
 		for f := record.Field(0); f < record.NumFields; f++ {
 			name, v := k.columns[record.Fields[f].Name], value(r, f)
@@ -190,6 +191,10 @@ func custom() kind {
 			}
 		}
 		out["http"] = http
+		out[k.columns[record.Fields[record.Position].Name]] = fmt.Sprintf("row-%d", i)
+		if i%9 == 0 {
+			return []row{out, out} // written again
+		}
 		return []row{out}
 	}
 	k.seen = func(r record.Record) (record.Record, bool) { return r, r.Kind == record.KindRequest }

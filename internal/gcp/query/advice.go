@@ -34,7 +34,7 @@ type Place struct {
 	MaxBytes int64  // of a query
 
 	Does      string                   // what the caller does with the table; empty means read
-	Role      string                   // the role it needs for that; empty means roles/bigquery.dataViewer
+	Grant     string                   // the role it needs for that, and where; empty means roles/bigquery.dataViewer on the dataset
 	Where     string                   // how the location is set, after "check its name"
 	NoTable   string                   // what to do when there is no table, after "the table does not exist; check its name"
 	NoColumn  func(name string) string // what to say of a column that is missing
@@ -135,7 +135,7 @@ func (p Place) TooManyBytes(needed string) string {
 // adviseAccess tells the two grants apart by the permission Google names.
 func (p Place) adviseAccess(message string) (where, do string) {
 	job := "roles/bigquery.jobUser on project " + p.Billing
-	data := cmp.Or(p.Role, "roles/bigquery.dataViewer") + " on dataset " + p.Table.DatasetID()
+	data := cmp.Or(p.Grant, "roles/bigquery.dataViewer on dataset "+p.Table.DatasetID())
 	const to = " to the blocker's service account"
 	switch {
 	case strings.Contains(message, "policy tag"):

@@ -19,6 +19,9 @@ const (
 	// attempts is how many jobs are started for one question when jobs fail
 	// for a reason of BigQuery's own. Refused calls are repeated by the library.
 	attempts = 3
+	// maxID is how many ids are tried for a statement that must be carried out
+	// once: those of jobs that failed are taken.
+	maxID = 20
 	// cancelGrace bounds the call that cancels a job we no longer wait for.
 	cancelGrace = 5 * time.Second
 
@@ -69,14 +72,20 @@ func (r *Runner) Ask(ctx context.Context, q Question) (Answer, error) {
 	defer stop()
 	var ans Answer
 	var err error
-	for n := 1; ; n++ {
+	for n, ours := 1, 0; n <= maxID; n++ {
 		ans, err = r.attempt(ctx, q, n)
 		if err == nil {
 			r.Logger.DebugContext(ctx, "query done", "query", q.Name, "dry_run", q.DryRun, "rows", len(ans.Rows), "bytes", ans.Bytes, "billed", ans.Billed)
 			return ans, nil
 		}
 		var failed *jobFailure
-		if !errors.As(err, &failed) || n == attempts || ctx.Err() != nil {
+		if !errors.As(err, &failed) || ctx.Err() != nil {
+			break
+		}
+		if failed.old { // nothing came of it, whatever the reason: the next id is free or tells
+			continue
+		}
+		if ours++; ours == attempts {
 			break
 		}
 		if f, ok := faultOf(err); !ok || !f.transient() {
@@ -97,7 +106,10 @@ func (r *Runner) Ask(ctx context.Context, q Question) (Answer, error) {
 
 // jobFailure marks an error as the end of a job, not of a call: only then can
 // another job help, and only then is it known that nothing was carried out.
-type jobFailure struct{ error }
+type jobFailure struct {
+	error
+	old bool // the job was there before we asked for it
+}
 
 func (f *jobFailure) Unwrap() error { return f.error }
 
@@ -111,7 +123,7 @@ func (r *Runner) attempt(ctx context.Context, q Question, n int) (ans Answer, er
 			r.cancel(ctx, id, q.Location)
 		}
 	}()
-	job, err := r.start(ctx, q, id)
+	job, old, err := r.start(ctx, q, id)
 	if err != nil {
 		if f, ok := faultOf(err); q.ID != "" && (!ok || f.transient()) {
 			err = fmt.Errorf("%w: %w", ErrUnknown, err)
@@ -135,7 +147,10 @@ func (r *Runner) attempt(ctx context.Context, q Question, n int) (ans Answer, er
 		}
 		err = ans.read(ctx, job)
 	}
-	if failed := (*jobFailure)(nil); err != nil && q.ID != "" && !errors.As(err, &failed) {
+	switch failed := (*jobFailure)(nil); {
+	case errors.As(err, &failed):
+		failed.old = old && q.ID != ""
+	case err != nil && q.ID != "":
 		err = fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
 	return ans, err
@@ -160,7 +175,8 @@ func (ans *Answer) read(ctx context.Context, job *bq.Job) error {
 	}
 }
 
-func (r *Runner) start(ctx context.Context, q Question, id string) (*bq.Job, error) {
+// start starts a job; old says that there was one of its id already.
+func (r *Runner) start(ctx context.Context, q Question, id string) (job *bq.Job, old bool, err error) {
 	query := r.Client.Query(q.Text)
 	query.JobID = id
 	query.Location = q.Location // the client's own Location is not always sent
@@ -173,13 +189,14 @@ func (r *Runner) start(ctx context.Context, q Question, id string) (*bq.Job, err
 	query.Labels["query"] = q.Name
 	query.DisableQueryCache = true // the window moves with every run: a hit would be a stale answer
 	query.JobTimeout = r.Deadline  // ends the job even if this process is killed
-	job, err := query.Run(ctx)
+	job, err = query.Run(ctx)
 	if f, ok := faultOf(err); ok && f.code == http.StatusConflict {
 		// An insert that was answered with an error, or not at all, had
 		// arrived: the library repeated it. The job is ours; take it up.
-		return r.Client.JobFromIDLocation(ctx, id, q.Location)
+		job, err = r.Client.JobFromIDLocation(ctx, id, q.Location)
+		return job, true, err
 	}
-	return job, err
+	return job, false, err
 }
 
 // wait polls a job until it is done and returns its last status, nil when that
@@ -203,7 +220,7 @@ func wait(ctx context.Context, job *bq.Job) (*bq.JobStatus, error) {
 		st = next
 	}
 	if err := st.Err(); err != nil {
-		return nil, &jobFailure{err}
+		return nil, &jobFailure{error: err}
 	}
 	return st, nil
 }

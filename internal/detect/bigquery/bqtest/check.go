@@ -1,6 +1,7 @@
 package bqtest
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -18,6 +19,12 @@ const minBytesBilled = 10 << 20
 
 // checkJob judges everything about a job but its text.
 func (s *Server) checkJob(q *request) *Failure {
+	location, dataset := s.location(), s.dataset()
+	if k := s.kept(q); k != nil {
+		location = cmp.Or(k.Location, location)
+		rest, _, _ := cutLast(k.Name)
+		dataset = strings.Replace(rest, ".", ":", 1)
+	}
 	for k, v := range q.Labels {
 		if !labelKeyShape.MatchString(k) || !labelValueShape.MatchString(v) {
 			return invalid("Label %q: %q is not a valid label", k, v)
@@ -32,8 +39,8 @@ func (s *Server) checkJob(q *request) *Failure {
 		return invalidQuery("Legacy SQL: set useLegacySql to false")
 	case q.Location == "":
 		return invalid("bqtest: a job without a location")
-	case !strings.EqualFold(q.Location, s.location()):
-		return notFound("Not found: Dataset %s was not found in location %s", s.dataset(), q.Location)
+	case !strings.EqualFold(q.Location, location):
+		return notFound("Not found: Dataset %s was not found in location %s", dataset, q.Location)
 	case q.MaximumBytesBilled == 0 && !q.DryRun:
 		return invalid("bqtest: a query without maximumBytesBilled")
 	}

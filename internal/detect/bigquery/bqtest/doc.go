@@ -21,4 +21,7 @@
 // The calls are jobs.query, jobs.insert, jobs.get, jobs.cancel,
 // jobs.getQueryResults and tables.get:
 // https://docs.cloud.google.com/bigquery/docs/reference/rest.
+//
+// Beside the table it can have one that is added to and read back ([Kept]): a
+// ledger's. A statement takes effect when its job ends well, and not before.
 package bqtest

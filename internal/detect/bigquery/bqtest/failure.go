@@ -33,6 +33,8 @@ type Failure struct {
 	// Accept, for JobsInsert, takes the job up before it fails the call, as when
 	// an answer is lost on its way.
 	Accept bool
+	// Pass is no failure: the one request it stands for is served.
+	Pass bool
 }
 
 // AccessDeniedJobs is the refusal of an account that may not start jobs.

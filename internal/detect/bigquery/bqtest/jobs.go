@@ -10,6 +10,10 @@ import (
 	"time"
 )
 
+// maxRequest is how large a request for a job may be.
+// https://docs.cloud.google.com/bigquery/quotas#query_jobs
+const maxRequest = 10 << 20
+
 // insert is jobs.insert. A job that is accepted runs at once; one that fails
 // says so in its status, not in the answer to the insert, except for what the
 // service checks before it takes a job up.
@@ -48,7 +52,7 @@ func (s *Server) accept(r *http.Request) (any, *Failure) {
 			} `json:"query"`
 		} `json:"configuration"`
 	}
-	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+	if err := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxRequest)).Decode(&body); err != nil {
 		return nil, invalid("Invalid JSON payload received: %v", err)
 	}
 	q := body.Configuration.Query
@@ -81,7 +85,13 @@ func (s *Server) start(q *request) (*job, *Failure) {
 	if _, dup := s.jobs[q.JobID]; dup {
 		return nil, &Failure{Status: 409, Reason: "duplicate", Message: fmt.Sprintf("Already Exists: Job %s:%s.%s", s.billing(), q.Location, q.JobID)}
 	}
-	fail := s.checkText(q)
+	var fail *Failure
+	var do func() Answer
+	if k := s.kept(q); k != nil {
+		do, fail = k.plan(q)
+	} else {
+		fail = s.checkText(q)
+	}
 	if fail == nil {
 		fail = s.checkBytes(q)
 	}
@@ -97,18 +107,21 @@ func (s *Server) start(q *request) (*job, *Failure) {
 		j.fail = s.takeLocked(JobRun)
 	}
 	if j.fail == nil {
-		a, ok := s.Answers[q.Labels["query"]]
-		if !ok {
-			return nil, invalid("bqtest: no answer for a query with label query=%q", q.Labels["query"])
+		if do == nil {
+			a, ok := s.Answers[q.Labels["query"]]
+			if !ok {
+				return nil, invalid("bqtest: no answer for a query with label query=%q", q.Labels["query"])
+			}
+			do = func() Answer { return a }
 		}
-		j.answer = a
+		j.do = do
 		s.seen = append(s.seen, q.seen())
 		if s.hang || s.slow > 0 {
 			j.state, j.looks = "RUNNING", s.slow
 		}
 	}
 	if j.state == "DONE" {
-		close(j.done)
+		j.end()
 	}
 	if s.jobs == nil {
 		s.jobs = map[string]*job{}
@@ -136,7 +149,7 @@ func (s *Server) find(r *http.Request, id string) (*job, *Failure) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	j := s.jobs[id]
-	if j == nil || !strings.EqualFold(r.URL.Query().Get("location"), s.location()) {
+	if j == nil || !strings.EqualFold(r.URL.Query().Get("location"), j.req.Location) {
 		return nil, notFound("Not found: Job %s:%s.%s", s.billing(), r.URL.Query().Get("location"), id)
 	}
 	return j, nil
@@ -150,8 +163,7 @@ func (s *Server) get(r *http.Request, id string) (any, *Failure) {
 	s.mu.Lock()
 	if j.looks > 0 {
 		if j.looks--; j.looks == 0 {
-			j.state = "DONE"
-			close(j.done)
+			j.end()
 		}
 	}
 	s.mu.Unlock()
@@ -179,11 +191,20 @@ func (s *Server) resource(j *job) any {
 			"totalBytesBilled": strconv.FormatInt(billed, 10), "totalBytesProcessedAccuracy": "PRECISE"}
 	}
 	return map[string]any{
-		"kind": "bigquery#job", "id": s.billing() + ":" + s.location() + "." + j.id,
-		"jobReference":  map[string]string{"projectId": s.billing(), "jobId": j.id, "location": s.location()},
+		"kind": "bigquery#job", "id": s.billing() + ":" + j.req.Location + "." + j.id,
+		"jobReference":  map[string]string{"projectId": s.billing(), "jobId": j.id, "location": j.req.Location},
 		"configuration": map[string]any{"jobType": "QUERY", "dryRun": j.req.DryRun, "query": map[string]any{"query": j.req.Query, "useLegacySql": false}},
 		"status":        status, "statistics": stats,
 	}
+}
+
+// end ends a job, and does what it is for unless it failed.
+func (j *job) end() {
+	j.state = "DONE"
+	if j.do != nil && j.failure() == nil {
+		j.answer = j.do()
+	}
+	close(j.done)
 }
 
 func (j *job) failure() *Failure {
@@ -200,8 +221,8 @@ func (s *Server) cancel(r *http.Request, id string) (any, *Failure) {
 	}
 	s.mu.Lock()
 	if j.state != "DONE" {
-		j.state, j.canceled, j.looks = "DONE", true, 0
-		close(j.done)
+		j.canceled, j.looks = true, 0
+		j.end()
 		if s.cancelled != nil {
 			s.cancelled <- j.id
 		}
@@ -268,8 +289,8 @@ func (s *Server) page(j *job, from, most int, micros bool) (any, *Failure) {
 func (s *Server) wait(r *http.Request, j *job) bool {
 	s.mu.Lock()
 	if j.looks > 0 {
-		j.looks, j.state = 0, "DONE"
-		close(j.done)
+		j.looks = 0
+		j.end()
 	}
 	s.mu.Unlock()
 	t := time.NewTimer(2 * time.Second)
@@ -284,7 +305,7 @@ func (s *Server) wait(r *http.Request, j *job) bool {
 }
 
 func (s *Server) reference(j *job) map[string]string {
-	return map[string]string{"projectId": s.billing(), "jobId": j.id, "location": s.location()}
+	return map[string]string{"projectId": s.billing(), "jobId": j.id, "location": j.req.Location}
 }
 
 // query is jobs.query: insert, wait and first page in one call.
