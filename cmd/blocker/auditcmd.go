@@ -21,7 +21,7 @@ func (p *program) auditEvents(ctx context.Context, since time.Duration) ([]ledge
 		return nil, usagef("which ledger? Name it with --ledger, or in --config")
 	}
 	s.dry = true // reading creates nothing
-	store, err := openLedger(s)
+	store, err := p.openLedger(ctx, s)
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func (p *program) handCycle(ctx context.Context) (*cycle, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	store, err := openLedger(s)
+	store, err := p.openLedger(ctx, s)
 	if usage := (usageError{}); errors.As(err, &usage) {
 		return nil, nil, err
 	} else if err != nil {

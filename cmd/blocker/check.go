@@ -189,7 +189,7 @@ func reach(all, other []string) string {
 
 // checkLedger reads the ledger and verifies its chains, without creating it.
 func (p *program) checkLedger(ctx context.Context, s *settings) (string, error) {
-	store, err := openLedger(s)
+	store, err := p.openLedger(ctx, s)
 	if err != nil {
 		return "", err
 	}

@@ -27,7 +27,7 @@ type flags struct {
 	FastlyTokenFile string        `help:"File with the Fastly API token; else FASTLY_API_TOKEN or FASTLY_API_KEY." type:"path" placeholder:"FILE" group:"Edge"`
 	Lease           time.Duration `help:"How long the edge goes on enforcing after a successful run (default 24h)." group:"Edge"`
 
-	Ledger    string        `help:"File of audit events and run summaries." placeholder:"FILE"`
+	Ledger    string        `help:"Where audit events and run summaries are kept: a file, or a BigQuery table (PROJECT.DATASET.TABLE)." placeholder:"FILE|TABLE"`
 	Actor     string        `help:"Who is doing this, for the ledger; else the pod or the user."`
 	Period    time.Duration `help:"How often a run happens (default 5m, or taken from --schedule)."`
 	Settle    time.Duration `help:"How long rows may take to reach the store (default 15s for the lake, 2m for BigQuery)."`

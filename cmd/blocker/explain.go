@@ -63,7 +63,7 @@ func (p *program) explain(ctx context.Context, cmd explainCmd) (int, error) {
 	}
 	defer c.engine.Close()
 	c.loadLists(ctx)
-	if store, err := openLedger(s); err != nil {
+	if store, err := p.openLedger(ctx, s); err != nil {
 		return exitFailed, err
 	} else if store != nil {
 		defer store.Close()

@@ -122,7 +122,7 @@ func (p *program) cycle(ctx context.Context, s *settings, prepare func(*cycle)) 
 		defer engine.Close()
 		c.engine = engine
 	}
-	store, err := openLedger(s)
+	store, err := p.openLedger(ctx, s)
 	if usage := (usageError{}); errors.As(err, &usage) {
 		return nil, err
 	} else if err != nil {

@@ -13,6 +13,7 @@ import (
 	"edgewarden/internal/detect/duckdb"
 	"edgewarden/internal/gcp"
 	"edgewarden/internal/ledger"
+	ledgertable "edgewarden/internal/ledger/bigquery"
 )
 
 // openEngine opens the store the settings name.
@@ -39,18 +40,31 @@ func (p *program) openEngine(ctx context.Context, s *settings) (detect.Engine, e
 	return nil, usageError{errNoStore}
 }
 
-// openLedger opens the ledger, or returns nil when there is none. A dry run does not create one.
-func openLedger(s *settings) (ledger.Store, error) {
+// openLedger opens the ledger, or returns nil when there is none. A dry run does not create one. A name without a slash and with
+// two dots is a table; a file in this folder is then written ./NAME.
+func (p *program) openLedger(ctx context.Context, s *settings) (ledger.Store, error) {
 	if s.Ledger == "" {
 		return nil, nil
+	}
+	if !strings.ContainsAny(s.Ledger, "/\\") && strings.Count(s.Ledger, ".") == 2 {
+		return p.openLedgerTable(ctx, s)
 	}
 	if _, err := os.Stat(s.Ledger); s.dry && errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if !strings.ContainsAny(s.Ledger, "/\\") && strings.Count(s.Ledger, ".") == 2 {
-		return nil, usagef("--ledger %s looks like a BigQuery table; this version keeps the ledger in a file: name one with a path, such as ./%s", s.Ledger, s.Ledger)
-	}
 	return ledger.OpenFile(s.Ledger)
+}
+
+// openLedgerTable opens a ledger in BigQuery, reached as the log table is.
+func (p *program) openLedgerTable(ctx context.Context, s *settings) (ledger.Store, error) {
+	if err := ledgertable.CheckName(s.Ledger); err != nil {
+		return nil, usagef("--ledger: %v; or, for a file, ./%s", err, s.Ledger)
+	}
+	credentials, err := gcp.ClientOptions(p.getenv)
+	if err != nil {
+		return nil, err
+	}
+	return ledgertable.Open(ctx, ledgertable.Options{Table: s.Ledger, Endpoint: s.BigQuery.Endpoint, ClientOptions: credentials, Logger: p.log})
 }
 
 // lostLedger stands for a ledger that cannot be opened while a person wants to act: the kill switch must not wait for a disk.

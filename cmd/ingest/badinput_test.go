@@ -143,6 +143,7 @@ func TestServeRefusesToStart(t *testing.T) {
 		{"a negative duration", exitUsage, nil, []string{"--drain=-1s"}, []string{"--drain"}},
 		{"a configuration file that is not there", exitUsage, nil, []string{"--config", "nowhere.yaml"}, []string{"nowhere.yaml"}},
 		{"a misspelt key", exitUsage, nil, []string{"--config", config}, []string{config + ":3:3", "lisen", "did you mean listen?"}},
+		{"a ledger in BigQuery", exitFailed, nil, []string{"--ledger", "my-project.audit.ledger"}, []string{"--ledger", "looks like a BigQuery table", "./my-project.audit.ledger"}},
 		{"a ledger that cannot be written", exitFailed, nil, []string{"--ledger", filepath.Join(file, "ledger")}, []string{"--ledger", file}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -80,3 +80,9 @@ func checkSchema(table query.Table, have bq.Schema) error {
 	}
 	return nil
 }
+
+// CheckName says what is wrong with a table's name.
+func CheckName(s string) error {
+	_, err := query.ParseTable(s)
+	return err
+}

@@ -22,7 +22,7 @@ import (
 const (
 	// deadline bounds one statement, its retries included: releases wait for
 	// the ledger to be read, and must not wait long.
-	deadline = 30 * time.Second
+	deadline = 15 * time.Second
 	// maxBytes stops the reading of a table that is no ledger.
 	maxBytes = 50 << 30
 	// One statement inserts at most so many events of so many bytes; a request
@@ -36,7 +36,7 @@ type Options struct {
 	Table         string                // PROJECT.DATASET.TABLE; its project pays for the jobs
 	Endpoint      string                // base URL of the API; empty means Google's
 	ClientOptions []option.ClientOption // credentials and the like
-	Deadline      time.Duration         // of one statement; 0 means 30 s
+	Deadline      time.Duration         // of one statement; 0 means 15 s
 	Logger        *slog.Logger          // nil is silent
 }
 
