@@ -80,18 +80,18 @@ func (e *Engine) Flood(ctx context.Context, q detect.Query, floods []detect.Floo
 	if err != nil {
 		return 0, err
 	}
-	ans, err := e.ask(ctx, question{name: "flood", text: st.SQL, params: parameters(st)})
+	ans, err := e.ask(ctx, query.Question{Name: "flood", Text: st.SQL, Params: parameters(st)})
 	if err != nil {
 		return 0, err
 	}
-	rows := make([]detect.FloodRow, len(ans.rows))
+	rows := make([]detect.FloodRow, len(ans.Rows))
 	for i := range rows {
-		if err := scan(ans.schema, ans.rows[i], detect.FloodColumns(), rows[i].Dest()); err != nil {
+		if err := scan(ans.Schema, ans.Rows[i], detect.FloodColumns(), rows[i].Dest()); err != nil {
 			return 0, fmt.Errorf("read flood of %s: row %d: %w", e.table, i, err)
 		}
 	}
 	detect.AttachFloods(q.Set, floods, rows)
-	return ans.bytes, nil
+	return ans.Bytes, nil
 }
 
 // EstimateBytes asks BigQuery how much Detect would read, which costs nothing.

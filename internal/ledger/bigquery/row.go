@@ -65,6 +65,9 @@ func eventOf(values []bq.Value) (ledger.Event, error) {
 			return e, fmt.Errorf("column %s: %T does not fit", columns[i].Name, v)
 		}
 	}
+	if version > ledger.Version {
+		return e, fmt.Errorf("record has version %d, written by a newer release; this one reads %d: read and verify this ledger with the newer one", version, ledger.Version)
+	}
 	e.Version, e.Seq, e.Time = int(version), int(seq), e.Time.UTC()
 	if err := json.Unmarshal([]byte(detail), &e.Detail); err != nil {
 		return e, fmt.Errorf("column detail: %w", err)

@@ -129,11 +129,14 @@ func TestAChangedRowIsFound(t *testing.T) {
 
 func TestARowThatIsNoRecordIsDamageAndTheOthersAreRead(t *testing.T) {
 	s, store := open(t, nil)
-	chain(t, store, "run1", "block", "extend")
+	chain(t, store, "run1", "block", "extend", "release")
 	s.Kept.Rows()[0]["detail"] = "no JSON"
+	s.Kept.Rows()[2]["version"] = int64(2)
 	events, err := store.Since(t.Context(), time.Time{})
-	if !errors.Is(err, ledger.ErrDamaged) || len(events) != 1 || !strings.Contains(err.Error(), table+" row 1: column detail") {
-		t.Errorf("%d events, %v", len(events), err)
+	for _, say := range []string{table + " row 1: column detail", table + " row 3: record has version 2, written by a newer release"} {
+		if !errors.Is(err, ledger.ErrDamaged) || len(events) != 1 || !strings.Contains(err.Error(), say) {
+			t.Errorf("%d events, %v", len(events), err)
+		}
 	}
 }
 
