@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -60,9 +61,17 @@ func (c *crowd) visit(n int, start time.Time) {
 // person is an address of a household: IPv4 of 198.18.0.0/16 (RFC 2544), or IPv6. Nobody bad lives there.
 func person(rng *rand.Rand) netip.Addr {
 	if rng.IntN(4) == 0 {
-		return netip.MustParseAddr(fmt.Sprintf("2001:db8:%x:%x::%x", 0x1000+rng.IntN(0x1000), rng.IntN(1<<16), 1+rng.IntN(1<<16)))
+		return household(rng, 0x1000+rng.IntN(0x1000))
 	}
 	return netip.AddrFrom4([4]byte{198, 18, byte(rng.IntN(200)), byte(1 + rng.IntN(254))})
+}
+
+// household is an IPv6 address of a /64 of its own in 2001:db8:X::/48 (RFC 3849).
+func household(rng *rand.Rand, x int) netip.Addr {
+	a := [16]byte{0x20, 0x01, 0x0d, 0xb8, byte(x >> 8), byte(x)}
+	binary.BigEndian.PutUint16(a[6:], uint16(rng.IntN(1<<16)))
+	binary.BigEndian.PutUint16(a[14:], uint16(rng.IntN(1<<16)))
+	return netip.AddrFrom16(a)
 }
 
 // shared is addresses that many people share: an office, or a carrier. Its rate swells in the flash sale.

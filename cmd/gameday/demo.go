@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -33,7 +32,7 @@ func clients(rng *rand.Rand) []client {
 	for i := range humans {
 		c := client{label: human, country: pick(rng, "DE", "FR", "NL", "GB"), asn: 64496 + rng.IntN(8), perMin: 2 + rng.IntN(5), devices: devices(rng, 1)}
 		if i%4 == 0 {
-			c.addr = netip.MustParseAddr(fmt.Sprintf("2001:db8:%x:%x::%x", 1+i, rng.IntN(1<<16), 1+rng.IntN(1<<16)))
+			c.addr = household(rng, 1+i)
 		} else {
 			c.addr = netip.AddrFrom4([4]byte{198, 51, 100, byte(1 + i)})
 		}

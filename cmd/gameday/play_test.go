@@ -69,6 +69,16 @@ func TestNobodyLivesWhereAnAttackerLives(t *testing.T) {
 	}
 }
 
+// An address is made of bytes, not of text: one in 65,536 texts was no address.
+func TestEveryPersonHasAnAddress(t *testing.T) {
+	rng := source(1, "addresses")
+	for range 300_000 {
+		if a := household(rng, 0x1fff); !a.IsValid() || !netip.MustParsePrefix("2001:db8:1fff::/48").Contains(a) {
+			t.Fatal(a)
+		}
+	}
+}
+
 func TestEachAddressOfTheNetworkAndTheRingStaysBelow(t *testing.T) {
 	const floodLimit, loginLimit = 3000, 60 // in ten and fifteen minutes
 	for seed := range uint64(4) {
