@@ -69,6 +69,9 @@ func (d *day) judge(v verdict, n, created int) {
 	d.seen(seenInsider, v.refusedFor(office, policy.CodeAllowlisted))
 	d.seen(seenHeader, v.refusedFor(victim, policy.CodeForgeable))
 	d.seen(seenImport, v.refusedFor(forged, policy.CodeUnauthenticated))
+	for _, f := range v.Floods {
+		d.seen(seenRing, f.Rule == "login-bruteforce")
+	}
 	for _, r := range v.Refusals {
 		d.seen(seenCrawler, r.Code == policy.CodeCrawler)
 		d.seen(seenLate, r.Code == acl.LimitStale && n == d.times.late.to)
@@ -90,13 +93,14 @@ const (
 	seenHeader  = "the address in a forged header is shown, and refused as forgeable"
 	seenImport  = "the address in lines of an unauthenticated sender is shown, and refused as such"
 	seenCrawler = "the crawler is shown, and refused as verified"
+	seenRing    = "the ring is shown as a distributed attack that no address stands out of"
 	seenLate    = "the attacker in late lines is shown, and refused while they are stale"
 	seenRelease = "a block that falls due while ingest is dead is released"
 	seenSecond  = "who comes back after its block has ended is blocked for twice as long"
 	seenExtend  = "the block of an attacker that goes on is extended"
 )
 
-var allSeen = []string{seenInsider, seenHeader, seenImport, seenCrawler, seenLate, seenRelease, seenSecond, seenExtend}
+var allSeen = []string{seenInsider, seenHeader, seenImport, seenCrawler, seenRing, seenLate, seenRelease, seenSecond, seenExtend}
 
 func (d *day) seen(what string, yes bool) {
 	if yes {

@@ -36,6 +36,7 @@ type verdict struct {
 	Offenders []struct{ Key, Rule string }
 	Changes   []change
 	Refusals  []refusal
+	Floods    []struct{ Rule string } // distributed attacks: shown, never acted on
 	Guard     struct {
 		Verdict string
 		Limits  []struct {

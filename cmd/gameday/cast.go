@@ -110,11 +110,11 @@ func (c *cast) many(seed uint64, dice *rand.Rand, times timetable) {
 		country: "ZZ", asn: 64521, rate: between(dice, 310, 600), from: between(dice, times.attacks.from, times.attacks.to), to: between(dice, 70, 100), presses: dice.IntN(2) == 0, gives: between(dice, 2, 10)})
 
 	var homes []netip.Addr
-	for range between(dice, 800, 1100) {
+	for range between(dice, 1400, 1800) {
 		homes = append(homes, netip.AddrFrom4([4]byte{198, 19, byte(nets[1+dice.IntN(250)]), byte(1 + dice.IntN(254))}))
 	}
 	c.attacks = append(c.attacks, &attack{rng: source(seed, string(ring)), label: ring, addr: among(homes), ask: guess, device: among(devices(dice, 2)),
-		country: "ZZ", asn: 64522, rate: len(homes) / between(dice, 4, 5), from: between(dice, times.attacks.from, times.attacks.to), to: between(dice, 90, 100)})
+		country: "ZZ", asn: 64522, rate: len(homes) / 4, from: between(dice, times.ring.from, times.ring.to), to: between(dice, 55, 65)})
 }
 
 // someOf gives n different hosts of an IPv4 prefix.

@@ -22,6 +22,7 @@ type timetable struct {
 	firstOf  int  // … and of those the ones before this minute arrive first, at the end of the span; the others a run later
 	forged   span // strangers write lines
 	attacks  span // in which attackers begin
+	ring     span // in which the ring begins
 	gapShare int  // of a hundred lines of that POP
 }
 
@@ -32,8 +33,11 @@ func newTimetable(rng *rand.Rand) timetable {
 		gap: span{5, 10}, gapShare: between(rng, 30, 70),
 		forged:  span{12, 29},
 		attacks: span{10, 20},
-		dead:    span{dead, dead + 18 + rng.IntN(2)},
-		sale:    span{sale, sale + between(rng, 8, 12)},
-		late:    span{80, 95}, firstOf: 84,
+		// Without a week of earlier days the blocker knows a distributed attack by its beginning alone: the older half of a window
+		// has to be from before it, and from before most of the other password guessers.
+		ring: span{12, 13},
+		dead: span{dead, dead + 18 + rng.IntN(2)},
+		sale: span{sale, sale + between(rng, 8, 12)},
+		late: span{80, 95}, firstOf: 84,
 	}
 }
