@@ -4,7 +4,7 @@ GO      ?= go
 BIN     := bin
 FUZZTIME ?= 5s
 # every module of the repository besides the product's own: checks that are too heavy for its go.mod
-TEST_MODULES := $(patsubst ./%/go.mod,%,$(filter-out ./go.mod ./tools/go.mod ./deploy/kubernetes/controlplane/go.mod,$(shell find . -name go.mod -not -path './.git/*' | sort)))
+TEST_MODULES := $(patsubst ./%/go.mod,%,$(filter-out ./go.mod ./tools/go.mod ./deploy/kubernetes/verify/controlplane/go.mod,$(shell find . -name go.mod -not -path './.git/*' | sort)))
 
 .PHONY: help build demo gameday gameday-fixed test ci lint static vuln race fuzz bench bench-peers torture soak modules verify-kubernetes images
 
@@ -63,7 +63,7 @@ soak: ## ten minutes at 20,000 lines/s with Cloud Logging gone twice; ARGS="-for
 
 verify-kubernetes: ## the manifests against Kubernetes' types and schemas, and applied to a real kube-apiserver (10 minutes to build, once)
 	cd deploy/kubernetes/verify && $(GO) test ./...
-	cd deploy/kubernetes/controlplane && CGO_ENABLED=0 $(GO) test -vet=off -trimpath -count=1 ./... # vet would look into all of Kubernetes
+	cd deploy/kubernetes/verify/controlplane && CGO_ENABLED=0 $(GO) test -vet=off -trimpath -count=1 ./... # vet would look into all of Kubernetes
 
 modules: ## checks that live in modules of their own (manifests, VCL, …)
 	@test -n "$(TEST_MODULES)" || { echo 'no test module found'; exit 1; }

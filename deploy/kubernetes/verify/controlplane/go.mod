@@ -1,5 +1,5 @@
 // A control plane in a test, apart from all else: building it takes ten minutes of two cores, once a machine.
-module edgewarden/deploy/kubernetes/controlplane
+module edgewarden/deploy/kubernetes/verify/controlplane
 
 go 1.26.0
 

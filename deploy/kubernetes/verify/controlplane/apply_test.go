@@ -73,7 +73,7 @@ func overlay(t *testing.T, of, namespace, more string) string {
 	t.Helper()
 	tree := t.TempDir()
 	for _, part := range []string{"base", "components", "overlays"} {
-		if err := os.CopyFS(filepath.Join(tree, part), os.DirFS(filepath.Join("..", part))); err != nil {
+		if err := os.CopyFS(filepath.Join(tree, part), os.DirFS(filepath.Join("..", "..", part))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -148,7 +148,7 @@ func TestTheClusterTakesEveryOverlayAndMakesItsPods(t *testing.T) {
 // documented are the commands of a section of docs/kubernetes.md.
 func documented(t *testing.T, section string) []string {
 	t.Helper()
-	page, err := os.ReadFile("../../../docs/kubernetes.md")
+	page, err := os.ReadFile("../../../../docs/kubernetes.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,9 +162,9 @@ func documented(t *testing.T, section string) []string {
 }
 
 func TestTheDocumentedOneOffJobsWork(t *testing.T) {
-	mustShell(t, "kubectl apply -k ../overlays/local") // the namespace the page speaks of
+	mustShell(t, "kubectl apply -k ../../overlays/local") // the namespace the page speaks of
 	dir := t.TempDir()
-	config, err := os.ReadFile("../overlays/gke/edgewarden.yaml")
+	config, err := os.ReadFile("../../overlays/gke/edgewarden.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func end(t *testing.T, job string, code int32) {
 }
 
 func TestARunThatTheGuardRefusedIsNotTriedAgain(t *testing.T) {
-	mustShell(t, `kubectl apply -k ../overlays/local
+	mustShell(t, `kubectl apply -k ../../overlays/local
 kubectl -n edgewarden create job refused --from=cronjob/edgewarden-blocker
 kubectl -n edgewarden create job failed --from=cronjob/edgewarden-blocker`)
 	end(t, "refused", 3)
