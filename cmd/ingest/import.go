@@ -104,7 +104,8 @@ func (im *importing) read(ctx context.Context, r io.Reader, to *lake.Importer) e
 		if failed != nil {
 			return
 		}
-		n := mask.Line(f.Line)
+		f.Unterminated = false // a file's last line often has no line end; that is no sign of a cut
+		n := maskFrame(mask, f)
 		im.masked += n.Cards + n.Secrets
 		parser.Parse(f.Line, parse.Meta{Received: im.now, Sender: record.SenderImport, ServiceID: im.serviceID, Cut: f.Cut, Length: f.Length}, &rec)
 		im.lines++
@@ -127,7 +128,6 @@ func (im *importing) read(ctx context.Context, r io.Reader, to *lake.Importer) e
 			return err
 		}
 	}
-	// A file's last line often has no line end; that is no sign of a cut.
 	framer.Close(emit)
 	return failed
 }

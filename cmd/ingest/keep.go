@@ -67,7 +67,7 @@ func (k *keeper) keep(src receive.Source, received time.Time, frames []parse.Fra
 	d.buf, d.ends, d.payloads = d.buf[:0], d.ends[:0], d.payloads[:0]
 	var masked redact.Counts
 	for _, f := range frames {
-		n := d.mask.Line(f.Line)
+		n := maskFrame(d.mask, f)
 		masked.Cards += n.Cards
 		masked.Secrets += n.Secrets
 		e := ship.Envelope{
@@ -84,6 +84,15 @@ func (k *keeper) keep(src receive.Source, received time.Time, frames []parse.Fra
 	}
 	k.count(masked)
 	k.append(src, d.payloads)
+}
+
+// maskFrame masks a frame; one whose end is missing may end in a piece of a card
+// number.
+func maskFrame(mask *redact.Redactor, f parse.Frame) redact.Counts {
+	if f.Cut || f.Unterminated {
+		return mask.Cut(f.Line)
+	}
+	return mask.Line(f.Line)
 }
 
 // append stores payloads or counts them as dropped. A spool that is full or

@@ -48,28 +48,36 @@ func (r *Redactor) cards(line []byte, c *Counts) {
 
 // enoughDigits is false for a run in which no card number can be. An encoded
 // digit is written with digits, too, so it is enough to count those; not the
-// first, when a letter before them says that they are the end of a word.
+// first, when they are the end of a hexadecimal word, as in a UUID.
 func enoughDigits(line []byte, from, end int) bool {
-	i, n := from, 0
-	if from > 0 && touches(line, from) && synchronise(line, from) == from {
-		for i < end && isDigit(line[i]) {
-			i++
-		}
-	}
-	for _, c := range line[i:end] {
+	n := 0
+	for _, c := range line[from:end] {
 		if isDigit(c) {
 			n++
 		}
 	}
-	return n >= minDigits
+	if n < minDigits || from == 0 || !touches(line, from) {
+		return n >= minDigits
+	}
+	first := 0
+	for from+first < end && isDigit(line[from+first]) {
+		first++
+	}
+	if n-first >= minDigits || first >= minDigits || first == layouts[0][0] || line[from+first] == '%' || line[from+first] == '\\' {
+		return true
+	}
+	return !hexBefore(line, from) || synchronise(line, from) != from
 }
 
 // run judges the numbers in line[from:end], all of it bytes of inCard.
 func (r *Redactor) run(line []byte, from, end int, c *Counts) {
 	i := synchronise(line, from)
-	free := i == 0 || !touches(line, i)
-	if wide := r.chains(line, i, end, free, c); wide {
-		r.spaced(line, i, end, free, c)
+	start := open
+	if i > 0 && touches(line, i) {
+		start = lettered
+	}
+	if wide := r.chains(line, i, end, start, c); wide {
+		r.spaced(line, i, end, start, c)
 	}
 	for j := from; j+3 < end; j++ {
 		if line[j] == '%' && isDigit(line[j+1]) && isDigit(line[j+2]) {
@@ -80,13 +88,12 @@ func (r *Redactor) run(line []byte, from, end int, c *Counts) {
 
 // chains reads the characters of line[i:end] and judges each chain: groups of
 // digits parted by single gaps. It reports whether there was a wide gap.
-func (r *Redactor) chains(line []byte, i, end int, free bool, c *Counts) (wide bool) {
+func (r *Redactor) chains(line []byte, i, end int, start edge, c *Counts) (wide bool) {
 	r.digits, r.groups = r.digits[:0], r.groups[:0]
-	start := free   // whether the chain may begin with a card
 	before := other // the unit before this one
 	for i < end {
 		u := unitAt(line, i)
-		free = u.kind != letter
+		here := edgeAfter(u)
 		switch u.kind {
 		case number:
 			if before != number {
@@ -102,11 +109,13 @@ func (r *Redactor) chains(line []byte, i, end int, free bool, c *Counts) (wide b
 			r.chain(line, i, start, c)
 			if u.char == '.' && u.width == 1 {
 				wide = true
-				free = before != number // else the fraction of a number
+				if before == number {
+					here = closed // the fraction of a number
+				}
 			}
 		}
 		if len(r.digits) == 0 {
-			start = free
+			start = here
 		}
 		before = u.kind
 		i += u.width
@@ -129,7 +138,7 @@ func (r *Redactor) afterPercent(line []byte, j, end int, c *Counts) {
 		}
 	}
 	if n >= minDigits {
-		r.chains(line, j+1, i, true, c)
+		r.chains(line, j+1, i, open, c)
 	}
 }
 
@@ -156,20 +165,23 @@ func touches(line []byte, i int) bool { return isLetter(line[i-1]) || isDigit(li
 
 // chain judges the digits read so far and forgets them. i is where the line
 // goes on after them.
-func (r *Redactor) chain(line []byte, i int, start bool, c *Counts) {
+func (r *Redactor) chain(line []byte, i int, start edge, c *Counts) {
 	if len(r.digits) >= minDigits {
 		r.judge(line, i, start, c)
 	}
 	r.digits, r.groups = r.digits[:0], r.groups[:0]
 }
 
-func (r *Redactor) judge(line []byte, i int, start bool, c *Counts) {
+func (r *Redactor) judge(line []byte, i int, start edge, c *Counts) {
 	next := r.after(line)
 	for g := 0; g < len(r.groups); g++ {
-		if g == 0 && !start {
+		if g > 0 {
+			start = open
+		}
+		if start == closed {
 			continue
 		}
-		h := r.longest(line, g, next)
+		h := r.longest(line, g, start, next)
 		if h < 0 {
 			continue
 		}
@@ -201,8 +213,8 @@ func (r *Redactor) groupEnd(h int) int {
 }
 
 // longest returns the last group of the longest card number that begins with
-// group g, or -1.
-func (r *Redactor) longest(line []byte, g int, next unit) int {
+// group g, or -1. start is what stands before it, next what follows the chain.
+func (r *Redactor) longest(line []byte, g int, start edge, next unit) int {
 	found := -1
 	from := r.groups[g]
 	for h := g; h < len(r.groups); h++ {
@@ -215,10 +227,17 @@ func (r *Redactor) longest(line []byte, g int, next unit) int {
 			continue
 		}
 		card := r.digits[from:end]
-		if end == len(r.digits) && (next.kind == letter || next.kind == number) && r.track2(line, card) == 0 {
+		if !luhn(card) || h > g && inUUID(line, int(card[0].at)) {
 			continue
 		}
-		if luhn(card) && !(h > g && inUUID(line, int(card[0].at))) {
+		touched := start == lettered
+		if end == len(r.digits) && (next.kind == letter || next.kind == number) && r.track2(line, card) == 0 {
+			if next.kind == number {
+				continue
+			}
+			touched = true
+		}
+		if !touched || r.besideWord(line, g, h) {
 			found = h
 		}
 	}

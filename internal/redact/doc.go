@@ -5,11 +5,14 @@
 // same bytes, of the same length, with these overwritten in place:
 //
 //   - card numbers: 13 to 19 digits of an issuer's range and length, right by
-//     Luhn, with no letter or digit on either side; plain, in groups parted by
+//     Luhn, with no digit on either side, and no letter but those of a word that
+//     is more than hexadecimal (VISA4111…, 4111…USD); plain, in groups parted by
 //     single spaces or dashes, in the usual groups parted by dots or two
 //     spaces, percent-encoded (%34, %20, %2D, +), escaped
 //     (\u0034, \u0020, \x2d) or escaped twice (\\u0034, %2520). The first six
 //     and last four digits stay.
+//   - the beginning of a card number at the end of a line that was cut
+//     ([Redactor.Cut], or JSON that ends too early): all but its first six digits
 //   - values of keys such as cvv, pin, password and authorization in JSON,
 //     queries, forms and headers, plain or percent-encoded
 //   - the password of a URL (scheme://user:password@host)
@@ -25,8 +28,8 @@
 // nobody's range, and those after it collide with an issuer only from 2039 (Mir,
 // in microseconds) and 2096 (Visa of 13 digits, in milliseconds). No exception
 // is made for those: a masked time is repaired by the time in the prefix, a
-// stored card number by nothing. UUIDs and hexadecimal ids have letters beside
-// their digits, or are recognised. An id of 16 decimal digits is masked when it
+// stored card number by nothing. UUIDs and hexadecimal ids have letters a to
+// f beside their digits, or are recognised. An id of 16 decimal digits is masked when it
 // happens to be a valid number of an issuer: about one random id in fifty.
 //
 // The package is pure and keeps nothing; on a crash nothing of it is lost.

@@ -17,6 +17,9 @@ func (r *Redactor) LineSlowly(line []byte) Counts {
 	var sum Counts
 	for {
 		var c Counts
+		if r.cutShort(line) {
+			c.Cards += count(r.tail(line))
+		}
 		r.rewind()
 		for _, s := range r.secrets {
 			for i := range line {

@@ -24,12 +24,13 @@ var (
 // numbers at https://en.wikipedia.org/wiki/Payment_card_number (ISO/IEC 7812-1
 // assigns them; its register is not public), with the retired Switch, Solo and
 // 15-digit JCB kept, since a number does no less harm for being old. Not here:
-// UATP (any 15 digits beginning with 1: half of all ids would be one) and
-// numbers of 12 digits.
+// UATP (any 15 digits beginning with 1, as the ids of many advertisers do),
+// enRoute (no check digit) and Maestro's numbers of 12 digits.
 var issuers = []issuer{
 	{180000, 180099, lengths(15)},             // JCB, old
 	{213100, 213199, lengths(15)},             // JCB, old
 	{220000, 220499, any16to19},               // Mir
+	{220500, 220599, only16},                  // BORICA
 	{222100, 272099, only16},                  // Mastercard
 	{300000, 305999, any14to19()},             // Diners Club
 	{309500, 309599, any14to19()},             // Diners Club
@@ -54,6 +55,8 @@ var issuers = []issuer{
 	{670000, 679999, any13to19},               // Maestro, Switch, Solo, Bancontact
 	{810000, 829999, any16to19},               // UnionPay, RuPay
 	{860000, 860099, only16},                  // Uzcard
+	{968200, 968299, only16},                  // mada
+	{970400, 970499, lengths(16, 19)},         // NAPAS
 	{979200, 979299, only16},                  // Troy
 	{986000, 986099, only16},                  // Humo
 }
@@ -62,17 +65,20 @@ func any14to19() uint32 { return any13to19 &^ lengths(13) }
 
 // issued reports whether an issuer has numbers of n digits that begin with the
 // given six.
-func issued(six, n int) bool {
+func issued(six, n int) bool { return lengthsOf(six)&(1<<n) != 0 }
+
+// lengthsOf returns the lengths of the numbers that begin with the given six.
+func lengthsOf(six int) uint32 {
 	for i := range issuers {
 		is := &issuers[i]
 		if six < is.low {
-			return false
+			return 0
 		}
 		if six <= is.high {
-			return is.lengths&(1<<n) != 0
+			return is.lengths
 		}
 	}
-	return false
+	return 0
 }
 
 // luhn reports whether the last of the digits is the right check digit

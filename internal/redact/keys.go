@@ -28,6 +28,7 @@ var secretKeys = []secretKey{
 type key struct {
 	quotes  int  // backslashes before its closing quote; -1 when it is not quoted
 	encoded bool // its quotes are %22
+	level   int  // how often its separator is percent-encoded more than once: 1 for %253D
 	auth    bool // it is authorization
 }
 
@@ -42,15 +43,33 @@ func keyBefore(line []byte, i int) (key, bool) {
 		for i--; i > 0 && line[i-1] == '\\'; i-- {
 			k.quotes++
 		}
-	case i > 3 && string(line[i-3:i]) == "%22":
+	case line[i-1] == '2' && encodedAt(line, i, '"') > 0:
 		k.encoded = true
-		i -= 3
+		i = encodedAt(line, i, '"')
 	case line[i-1] == '\'' || line[i-1] == ']' || line[i-1] == ' ':
 		return keyBeforeMark(line, i, k)
-	case i > 3 && line[i-3] == '%' && line[i-2] == '5' && line[i-1]|0x20 == 'd':
-		i -= 3
+	case line[i-1]|0x20 == 'd' && encodedAt(line, i, ']') > 0:
+		i = encodedAt(line, i, ']')
 	}
 	return k, k.word(line, i)
+}
+
+// encodedAt returns where the percent-encoded c that ends at i begins, however
+// often it was encoded, or 0.
+func encodedAt(line []byte, i int, c byte) int {
+	if i < 3 {
+		return 0
+	}
+	if got, ok := hex2(line[i-2], line[i-1]); !ok || got != c {
+		return 0
+	}
+	for i -= 2; i > 2 && line[i-2] == '2' && line[i-1] == '5'; {
+		i -= 2
+	}
+	if line[i-1] != '%' {
+		return 0
+	}
+	return i - 1
 }
 
 // keyBeforeMark is keyBefore for what may stand between a key and its "=": the

@@ -77,10 +77,14 @@ func (r *Redactor) separator(line []byte, i int) int {
 
 func (r *Redactor) percent(line []byte, i int) int {
 	switch u := percentUnit(line, i); u.char {
-	case ':', '=':
+	case ':', '=', '%':
+		c, width, level := percentDeep(line, i)
+		if c != ':' && c != '=' {
+			return 0
+		}
 		if k, ok := keyBefore(line, i); ok {
-			k.encoded = true
-			return count(r.value(line, i+u.width, k, u.char == ':'))
+			k.encoded, k.level = true, level
+			return count(r.value(line, i+width, k, c == ':'))
 		}
 	case '^':
 		return count(maskTrack1(line, i, u.width))

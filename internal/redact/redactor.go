@@ -69,6 +69,9 @@ func (r *Redactor) Line(line []byte) Counts {
 // pass masks what it finds and counts what it changed.
 func (r *Redactor) pass(line []byte) Counts {
 	var c Counts
+	if r.cutShort(line) {
+		c.Cards += count(r.tail(line))
+	}
 	r.rewind()
 	for _, s := range r.secrets {
 		c.Secrets += r.maskSecret(line, s)

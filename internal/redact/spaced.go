@@ -10,9 +10,9 @@ const maxWide = 2
 // spaced masks card numbers whose groups are parted by dots, or by more than
 // one space or dash. Version numbers and tables of figures look the same, so
 // that only the usual groups count, and no longer row of groups with dots.
-func (r *Redactor) spaced(line []byte, i, end int, free bool, c *Counts) {
+func (r *Redactor) spaced(line []byte, i, end int, start edge, c *Counts) {
 	r.digits, r.groups, r.dotted = r.digits[:0], r.groups[:0], r.dotted[:0]
-	start, gaps, dot := free, 0, false
+	gaps, dot := 0, false
 	for i < end {
 		u := unitAt(line, i)
 		switch {
@@ -26,11 +26,13 @@ func (r *Redactor) spaced(line []byte, i, end int, free bool, c *Counts) {
 		case (u.kind == gap || u.char == '.') && gaps < maxWide:
 			gaps++
 			dot = u.char == '.' && gaps == 1
-			start = start || len(r.digits) == 0
+			if len(r.digits) == 0 {
+				start = open
+			}
 		default:
 			r.laidOut(line, start, c)
 			r.digits, r.groups, r.dotted = r.digits[:0], r.groups[:0], r.dotted[:0]
-			start, gaps, dot = u.kind != letter, 0, false
+			start, gaps, dot = edgeAfter(u), 0, false
 		}
 		i += u.width
 	}
@@ -38,44 +40,55 @@ func (r *Redactor) spaced(line []byte, i, end int, free bool, c *Counts) {
 }
 
 // laidOut masks the card numbers among the groups read so far.
-func (r *Redactor) laidOut(line []byte, start bool, c *Counts) {
+func (r *Redactor) laidOut(line []byte, start edge, c *Counts) {
 	if len(r.digits) < minDigits {
 		return
 	}
 	next := r.after(line)
 	for g := 0; g < len(r.groups); g++ {
-		if g == 0 && !start || r.dotted[g] {
+		if r.dotted[g] {
 			continue
 		}
-		if h := r.layout(g, next); h > 0 {
-			if card := r.digits[r.groups[g]:r.groupEnd(h)]; luhn(card) && r.mask(line, card) {
-				c.Cards++
-			}
+		h := r.layout(g)
+		if h == 0 {
+			continue
+		}
+		card := r.digits[r.groups[g]:r.groupEnd(h)]
+		last := h == len(r.groups)-1
+		if !luhn(card) || last && next.kind == number {
+			continue
+		}
+		if (g == 0 && start == lettered || last && next.kind == letter) && !r.besideWord(line, g, h) {
+			continue
+		}
+		if r.mask(line, card) {
+			c.Cards++
 		}
 	}
 }
 
 // layout returns the last group of a number in one of the layouts that begins
 // with group g and is of an issuer, or 0.
-func (r *Redactor) layout(g int, next unit) int {
+func (r *Redactor) layout(g int) int {
 	for _, sizes := range layouts {
-		h, n := g+len(sizes)-1, 0
-		if h >= len(r.groups) {
+		h := g + len(sizes) - 1
+		if h >= len(r.groups) || !r.laidOutAs(sizes, g) {
 			continue
 		}
-		for k, size := range sizes {
-			n += size
-			if r.groupEnd(g+k)-r.groups[g+k] != size {
-				n = -1 << 16
-			}
-		}
-		if n < 0 || !issued(r.six(r.groups[g]), n) || h+1 < len(r.groups) && r.dotted[h+1] {
-			continue
-		}
-		if h == len(r.groups)-1 && (next.kind == letter || next.kind == number) {
+		if n := r.groupEnd(h) - r.groups[g]; !issued(r.six(r.groups[g]), n) || h+1 < len(r.groups) && r.dotted[h+1] {
 			continue
 		}
 		return h
 	}
 	return 0
+}
+
+// laidOutAs reports whether the groups from g on have the given sizes.
+func (r *Redactor) laidOutAs(sizes []int, g int) bool {
+	for k, size := range sizes {
+		if r.groupEnd(g+k)-r.groups[g+k] != size {
+			return false
+		}
+	}
+	return true
 }

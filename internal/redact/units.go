@@ -64,6 +64,25 @@ func percentUnit(line []byte, i int) unit {
 	return unit{other, '%', n - i}
 }
 
+// percentDeep decodes the percent-encoded character at i, however often it was
+// encoded: level is 0 for %3D, 1 for %253D. c is 0 when it is none.
+func percentDeep(line []byte, i int) (c byte, width, level int) {
+	n := i + 1
+	for n+3 < len(line) && line[n] == '2' && line[n+1] == '5' {
+		if _, ok := hex2(line[n+2], line[n+3]); !ok {
+			break
+		}
+		n += 2
+		level++
+	}
+	if n+1 < len(line) {
+		if c, ok := hex2(line[n], line[n+1]); ok {
+			return c, n + 2 - i, level
+		}
+	}
+	return 0, 1, 0
+}
+
 // escapedUnit decodes \u0034 and \x34 behind any number of backslashes. \n and
 // its like are a boundary, not a letter.
 func escapedUnit(line []byte, i int) unit {
