@@ -6,7 +6,7 @@ FUZZTIME ?= 5s
 # every module of the repository besides the product's own: checks that are too heavy for its go.mod
 TEST_MODULES := $(patsubst ./%/go.mod,%,$(filter-out ./go.mod ./tools/go.mod ./deploy/kubernetes/verify/controlplane/go.mod,$(shell find . -name go.mod -not -path './.git/*' | sort)))
 
-.PHONY: help build demo gameday gameday-fixed test ci lint static vuln race fuzz bench bench-peers torture soak modules verify-kubernetes images
+.PHONY: help build demo gameday gameday-fixed test ci lint static vuln race fuzz cards bench bench-peers torture soak modules verify-kubernetes images
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ race: ## the tests again under the race detector
 
 fuzz: ## each fuzz target for a short while; FUZZTIME=1m for longer
 	@GO="$(GO)" FUZZTIME=$(FUZZTIME) tools/fuzz.sh
+
+cards: ## how many ids of a million lines look like card numbers: the table of docs/card-data.md
+	EDGEWARDEN_CARDS_LINES=1000000 $(GO) test ./internal/redact -count=1 -run '^(TestCorpus|TestPrecision)$$' -v
 
 bench: ## benchmarks of every room; BENCH=regexp to choose
 	$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem ./...

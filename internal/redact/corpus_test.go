@@ -167,7 +167,9 @@ var encodings = []struct {
 	{`\u002d`, true, func(_ *rand.Rand, n string) string { return groups(n, `\u002d`) }},
 	{`\\u0020`, true, func(_ *rand.Rand, n string) string { return groups(n, `\\u0020`) }},
 	{`\\x2d`, true, func(_ *rand.Rand, n string) string { return groups(n, `\\x2d`) }},
-	{`\u0020 and %3N`, true, func(r *rand.Rand, n string) string { return strings.ReplaceAll(some(r, "%%%02x", groups(n, "|")), "|", `\u0020`) }},
+	{`\u0020 and %3N`, true, func(r *rand.Rand, n string) string {
+		return strings.ReplaceAll(some(r, "%%%02x", groups(n, "|")), "|", `\u0020`)
+	}},
 	{"mixed separators", false, func(r *rand.Rand, n string) string {
 		s := groups(n, "|")
 		for strings.Contains(s, "|") {

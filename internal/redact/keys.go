@@ -30,6 +30,7 @@ type key struct {
 	encoded bool // its quotes are %22
 	level   int  // how often its separator is percent-encoded more than once: 1 for %253D
 	auth    bool // it is authorization
+	nested  bool // its value is an encoded object or array
 }
 
 // keyBefore reports whether a secret key ends right before i.

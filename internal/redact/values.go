@@ -20,20 +20,24 @@ func (r *Redactor) value(line []byte, i int, k key, colon bool) bool {
 	}
 	switch c := line[i]; {
 	case k.quotes < 0:
+		if c, _, _ := percentDeep(line, i); k.encoded && line[i] == '%' && (c == '{' || c == '[') {
+			k.nested = true
+		}
 		i = scheme(line, i, k)
 		return r.fill(line, i, r.bareEnd(line, i, k))
 	case c == '-' || isDigit(c):
-		return fillNumber(line, i)
-	case c == '[':
-		return r.list(line, i+1, k)
+		return fillNumber(line, i, numberEnd(line, i))
+	case c == '[' || c == '{':
+		return r.nested(line, i, k)
 	}
-	return false // null, true, false, or an object whose keys speak for themselves
+	return false // null, true, false
 }
 
 // quote says how a quoted value is closed.
 type quote struct {
 	slashes int    // backslashes before each quote
 	mark    string // `"`, `'` or "%22"
+	level   int    // how often %22 is encoded again: 1 for %2522
 }
 
 // opening reads the quote a value begins with and returns where its inside
@@ -47,14 +51,19 @@ func opening(line []byte, i int) (from int, q quote) {
 	case n < len(line) && line[n] == '"' && (n-i)&(n-i+1) == 0:
 		// Escaping doubles backslashes and adds one: 0, 1, 3, 7 … stand before a quote that was written as one. Any other number
 		// is a string that ends in backslashes, such as "pin\":\\", and this quote ends the string around it.
-		return n + 1, quote{n - i, `"`}
+		return n + 1, quote{slashes: n - i, mark: `"`}
 	case n == i && line[i] == '\'':
-		return i + 1, quote{0, `'`}
-	case bytes.HasPrefix(line[i:], []byte("%22")):
-		return i + 3, quote{0, "%22"}
+		return i + 1, quote{mark: `'`}
+	case line[i] == '%':
+		if c, width, level := percentDeep(line, i); c == '"' {
+			return i + width, quote{mark: "%22", level: level}
+		}
 	}
 	return 0, quote{}
 }
+
+// size is how many bytes the quote takes.
+func (q quote) size() int { return q.slashes + len(q.mark) + 2*q.level }
 
 // within reports whether q can open a value inside the string that the key k is
 // in. Fewer backslashes than before the quotes of the key end that string.
@@ -90,8 +99,10 @@ func closing(line []byte, i int, q quote) (end int, own bool) {
 			return i - slashes, false
 		case c == '\'' && q.mark == `'` && slashes == 0:
 			return i, true
-		case c == '%' && q.mark == "%22" && percentUnit(line, i).char == '"':
-			return i, true
+		case c == '%' && q.mark == "%22":
+			if c, _, level := percentDeep(line, i); c == '"' && level <= q.level {
+				return i, level == q.level
+			}
 		case c == '&' && q.mark == "%22":
 			return i, false
 		}
@@ -177,7 +188,14 @@ func endsValue(line []byte, i int, u unit, k key) bool {
 	if line[i] == '%' {
 		// %26 within password=a%26b belongs to the value; within
 		// password%3Da%26b it ends it.
-		return k.encoded && (u.char == '&' || u.char == '"' || u.char == ',' && !k.auth || u.char == '}' || (u.char != 0 && u.char <= ' '))
+		c, _, level := percentDeep(line, i)
+		switch {
+		case !k.encoded || level > k.level || c == 0:
+			return false
+		case c == '&' || c <= ' ':
+			return true
+		}
+		return !k.nested && (c == '"' || c == ',' && !k.auth || c == '}')
 	}
 	n := i
 	for n < len(line) && line[n] == '\\' {
@@ -273,13 +291,16 @@ func (r *Redactor) fill(line []byte, from, end int) (changed bool) {
 	return changed
 }
 
-// fillNumber makes the JSON number at i a zero behind spaces: "000" would be no
-// number.
-func fillNumber(line []byte, i int) (changed bool) {
-	end := i
-	for end < len(line) && (isDigit(line[end]) || bytes.IndexByte([]byte("+-.eE"), line[end]) >= 0) {
-		end++
+func numberEnd(line []byte, i int) int {
+	for i < len(line) && (isDigit(line[i]) || bytes.IndexByte([]byte("+-.eE"), line[i]) >= 0) {
+		i++
 	}
+	return i
+}
+
+// fillNumber makes the JSON number line[i:end] a zero behind spaces: "000" would
+// be no number.
+func fillNumber(line []byte, i, end int) (changed bool) {
 	for ; i < end; i++ {
 		fill := byte(' ')
 		if i == end-1 {
@@ -287,34 +308,6 @@ func fillNumber(line []byte, i int) (changed bool) {
 		}
 		changed = changed || line[i] != fill
 		line[i] = fill
-	}
-	return changed
-}
-
-// list masks the strings and numbers of a JSON array.
-func (r *Redactor) list(line []byte, i int, k key) (changed bool) {
-	for i = skipGaps(line, i, false); i < len(line); i = skipGaps(line, i, false) {
-		from, q := opening(line, i)
-		switch {
-		case from > 0 && q.within(k):
-			end, own := closing(line, from, q)
-			changed = r.fill(line, scheme(line, from, k), end) || changed
-			if !own {
-				return changed
-			}
-			i = min(end+q.slashes+len(q.mark), len(line))
-		case from > 0:
-			return changed
-		case line[i] == ',':
-			i++
-		case line[i] == '-' || isDigit(line[i]):
-			changed = fillNumber(line, i) || changed
-			for i < len(line) && line[i] != ',' && line[i] != ']' {
-				i++
-			}
-		default:
-			return changed
-		}
 	}
 	return changed
 }
