@@ -203,6 +203,7 @@ type row struct {
 	Position  string `parquet:"position"`
 	Extra     string `parquet:"extra,optional"`
 	RequestID string `parquet:"request_id,optional"`
+	UserAgent string `parquet:"user_agent,optional"`
 }
 
 // rows reads every row of a lake.
