@@ -68,16 +68,6 @@ func (r *Redactor) inLayout(g, h int) bool {
 	return false
 }
 
-// hexBefore reports whether the word that ends at i is hexadecimal.
-func hexBefore(line []byte, i int) bool {
-	for from := max(0, i-maxWord); i > from && (isLetter(line[i-1]) || isDigit(line[i-1])); i-- {
-		if hexDigit(line[i-1]) > 15 {
-			return false
-		}
-	}
-	return true
-}
-
 func allHex(b []byte) bool {
 	for _, c := range b {
 		if hexDigit(c) > 15 {

@@ -48,25 +48,24 @@ func (r *Redactor) cards(line []byte, c *Counts) {
 
 // enoughDigits is false for a run in which no card number can be. An encoded
 // digit is written with digits, too, so it is enough to count those; not the
-// first, when they are the end of a hexadecimal word, as in a UUID.
+// first, when a letter before them says that they are the end of a word, unless
+// they may be a whole number or the first four of one.
 func enoughDigits(line []byte, from, end int) bool {
-	n := 0
-	for _, c := range line[from:end] {
+	i, n := from, 0
+	if from > 0 && touches(line, from) && synchronise(line, from) == from {
+		for i < end && isDigit(line[i]) {
+			i++
+		}
+		if first := i - from; first >= minDigits || first == layouts[0][0] || i < end && (line[i] == '%' || line[i] == '\\') {
+			n = first
+		}
+	}
+	for _, c := range line[i:end] {
 		if isDigit(c) {
 			n++
 		}
 	}
-	if n < minDigits || from == 0 || !touches(line, from) {
-		return n >= minDigits
-	}
-	first := 0
-	for from+first < end && isDigit(line[from+first]) {
-		first++
-	}
-	if n-first >= minDigits || first >= minDigits || first == layouts[0][0] || line[from+first] == '%' || line[from+first] == '\\' {
-		return true
-	}
-	return !hexBefore(line, from) || synchronise(line, from) != from
+	return n >= minDigits
 }
 
 // run judges the numbers in line[from:end], all of it bytes of inCard.

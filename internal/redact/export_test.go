@@ -17,7 +17,7 @@ func (r *Redactor) LineSlowly(line []byte) Counts {
 	var sum Counts
 	for {
 		var c Counts
-		if r.cutShort(line) {
+		if len(line) > 0 && r.cutShort(line) {
 			c.Cards += count(r.tail(line))
 		}
 		r.rewind()

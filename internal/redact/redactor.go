@@ -69,7 +69,7 @@ func (r *Redactor) Line(line []byte) Counts {
 // pass masks what it finds and counts what it changed.
 func (r *Redactor) pass(line []byte) Counts {
 	var c Counts
-	if r.cutShort(line) {
+	if n := len(line); n > 0 && inCard[line[n-1]] && r.cutShort(line) {
 		c.Cards += count(r.tail(line))
 	}
 	r.rewind()
