@@ -10,14 +10,16 @@ func (r *Redactor) Cut(line []byte) Counts {
 	for _, s := range r.secrets {
 		sum.Secrets += count(blankTail(line, s.text))
 	}
-	for more := true; more; {
-		more = r.tail(line)
-		sum.Cards += count(more)
+	for {
+		cut := count(r.tail(line))
 		c := r.Line(line)
-		sum.Cards += c.Cards
+		sum.Cards += cut + c.Cards
 		sum.Secrets += c.Secrets
+		if cut == 0 && c == (Counts{}) {
+			return sum
+		}
+		// What Line masked may part the end of the line from what was before it.
 	}
-	return sum
 }
 
 // cutShort reports whether line is JSON that ends too early: Fastly cuts a message

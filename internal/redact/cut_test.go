@@ -92,6 +92,7 @@ func FuzzCut(f *testing.F) {
 	for _, s := range seeds {
 		f.Add([]byte(s))
 		f.Add([]byte(s[:len(s)-3]))
+		f.Add([]byte("0X0X4242 4242 424284242 0000010000000"))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		r := redact.New([]byte("s3cr3tTok"))
