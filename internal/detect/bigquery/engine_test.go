@@ -116,6 +116,43 @@ func TestEvidenceIsAttachedAndAskedOnlyForOffenders(t *testing.T) {
 	}
 }
 
+func TestAFloodIsTakenApartAndAskedOnlyWhenThereIsOne(t *testing.T) {
+	s, e := open(t, func(s *bqtest.Server, _ *bigquery.Options) {
+		s.Bytes = 4321
+		s.Answers["flood"] = bqtest.FloodAnswer(
+			detect.FloodRow{About: 0, N: 4000, Addresses: 900, Most: 9, TopN: 700, Place: 1},
+			detect.FloodRow{About: 2, Value: "64500", N: 3000, Addresses: 600, Most: 8, TopN: 500, Place: 1},
+			detect.FloodRow{About: 3, Value: "t13d", N: 2000, Addresses: 60, Most: 9, TopN: 2000, Place: 1},
+			detect.FloodRow{Rule: 1, Trust: 2, About: 0, N: 7, Addresses: 3, Most: 5, TopN: 7, Place: 1})
+	})
+	q := question(t)
+	if n, err := e.Flood(t.Context(), q, nil); err != nil || n != 0 || len(s.Queries()) != 0 {
+		t.Errorf("no floods read %d bytes, %v, in %d queries", n, err, len(s.Queries()))
+	}
+	// The second rule of the question is the first of the floods.
+	floods := []detect.Flood{{Rule: "login", Requests: 4000}, {Rule: "flood", Trust: detect.Trust{Unauthenticated: true}}, {Rule: "login", Trust: detect.Trust{Forgeable: true}}}
+	n, err := e.Flood(t.Context(), q, floods)
+	if err != nil || n != 4321 {
+		t.Fatalf("%d bytes, %v", n, err)
+	}
+	want := []detect.Flood{
+		{Rule: "login", Requests: 4000, Addresses: 900, MostOfOne: 9, TopAddresses: 100, TopRequests: 700, Clusters: []detect.Cluster{
+			{By: "asn", Value: "64500", Requests: 3000, Addresses: 600, MostOfOne: 8, TopRequests: 500},
+			{By: "ja4", Value: "t13d", Requests: 2000, Addresses: 60, MostOfOne: 9, TopRequests: 2000}}},
+		{Rule: "flood", Trust: detect.Trust{Unauthenticated: true}, Addresses: 3, MostOfOne: 5, TopAddresses: 3, TopRequests: 7},
+		{Rule: "login", Trust: detect.Trust{Forgeable: true}},
+	}
+	if d := cmp.Diff(want, floods); d != "" {
+		t.Error(d)
+	}
+	if got := s.Queries()[0]; got.Labels["query"] != "flood" || got.MaxBytes == 0 {
+		t.Errorf("labels %v, limit %d", got.Labels, got.MaxBytes)
+	}
+	if _, err := e.Flood(t.Context(), q, []detect.Flood{{Rule: "gone"}}); err == nil {
+		t.Error("a flood of an unknown rule is no error")
+	}
+}
+
 func TestEveryQueryIsMarkedAndBounded(t *testing.T) {
 	s, e := open(t, func(s *bqtest.Server, o *bigquery.Options) {
 		o.BillingProject, s.Billing = "ops-project", "ops-project"

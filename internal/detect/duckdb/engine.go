@@ -162,7 +162,7 @@ func (e *Engine) Evidence(ctx context.Context, q detect.Query, offenders []detec
 	})
 }
 
-// Flood takes floods apart.
+// Flood takes floods apart, one after the other: with a path of its own in each request a flood takes memory for all of them.
 func (e *Engine) Flood(ctx context.Context, q detect.Query, floods []detect.Flood) (int64, error) {
 	if len(floods) == 0 {
 		return 0, nil
@@ -171,17 +171,20 @@ func (e *Engine) Flood(ctx context.Context, q detect.Query, floods []detect.Floo
 		return 0, errors.New("querying lake: there are no rules")
 	}
 	return 0, e.overFiles(ctx, q.From(), q.To, func(l listing) error {
-		st, err := q.Set.FloodSQL(detect.DuckDB, l.source(), q, floods)
-		if err != nil {
-			return err
-		}
-		var rows []detect.FloodRow
-		if len(l.files) > 0 {
-			if rows, err = query(ctx, e.db, st, (*detect.FloodRow).Dest); err != nil {
+		for i := range floods {
+			one := floods[i : i+1]
+			st, err := q.Set.FloodSQL(detect.DuckDB, l.source(), q, one)
+			if err != nil {
 				return err
 			}
+			var rows []detect.FloodRow
+			if len(l.files) > 0 {
+				if rows, err = query(ctx, e.db, st, (*detect.FloodRow).Dest); err != nil {
+					return err
+				}
+			}
+			detect.AttachFloods(q.Set, one, rows)
 		}
-		detect.AttachFloods(q.Set, floods, rows)
 		return nil
 	})
 }

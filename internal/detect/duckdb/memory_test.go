@@ -57,4 +57,13 @@ func TestOneAddressWithMostOfTheRequestsAndAllOfTheRulesFitsInMemory(t *testing.
 			t.Errorf("evidence of %s under %s: %+v", o.Key, o.Rule, o.Evidence)
 		}
 	}
+	floods := []detect.Flood{{Rule: "r0"}, {Rule: "r1"}, {Rule: "r2"}}
+	if _, err := e.Flood(t.Context(), q, floods); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range floods {
+		if len(f.Clusters) != 5 || f.Addresses != 251 || f.MostOfOne != rows*9/10 {
+			t.Errorf("flood of %s: %+v", f.Rule, f)
+		}
+	}
 }
