@@ -4,9 +4,9 @@
 package deploy_test
 
 import (
+	"bufio"
 	"bytes"
 	"debug/elf"
-	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,7 +16,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // instruction is one of a Dockerfile.
@@ -194,34 +193,38 @@ func testIngest(t *testing.T, stages map[string]stage, out string) {
 	if err != nil || !strings.HasPrefix(string(said), "ingest ") {
 		t.Fatalf("%v: %s", err, said)
 	}
-	var log bytes.Buffer
-	serve := container(t, root, argv[0], "serve", "--listen=127.0.0.1:0", "--spool=/data/spool", "--lake=/data/lake", "--admin=127.0.0.1:19997", "--drain=0s")
-	serve.Stderr = &log
+	serve := container(t, root, argv[0], "serve", "--listen=127.0.0.1:0", "--spool=/data/spool", "--lake=/data/lake", "--admin=127.0.0.1:0", "--drain=0s")
+	stderr, err := serve.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := serve.Start(); err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan error, 1)
-	go func() { done <- serve.Wait() }()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		answer, err := http.Get("http://127.0.0.1:19997/readyz")
-		if err == nil && answer.StatusCode == http.StatusOK {
-			answer.Body.Close()
+	t.Cleanup(func() { _ = serve.Process.Kill() })
+	log, admin := bufio.NewScanner(stderr), ""
+	for log.Scan() {
+		t.Log(log.Text())
+		if m := regexp.MustCompile(`msg="admin listening" addr=(\S+)`).FindStringSubmatch(log.Text()); m != nil {
+			admin = m[1]
+		}
+		if regexp.MustCompile(`msg="listening"`).MatchString(log.Text()) {
 			break
 		}
-		select {
-		case err := <-done:
-			t.Fatalf("it ended: %v\n%s", err, log.String())
-		default:
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not ready: %v", err)
-		}
 	}
+	answer, err := http.Get("http://" + admin + "/readyz")
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("it is not ready: %v, %v", answer, err)
+	}
+	answer.Body.Close()
 	if err := serve.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-done; err != nil {
-		t.Errorf("stopped: %v\n%s", err, log.String())
+	for log.Scan() {
+		t.Log(log.Text())
+	}
+	if err := serve.Wait(); err != nil {
+		t.Errorf("stopped: %v", err)
 	}
 }
 
@@ -230,7 +233,7 @@ func testBlocker(t *testing.T, stages map[string]stage, out string) {
 	if said, err := container(t, root, argv[0], "version").CombinedOutput(); err != nil || len(bytes.TrimSpace(said)) == 0 {
 		t.Fatalf("%v: %s", err, said)
 	}
-	rules := "rules:\n  - name: busy\n    when: requests >= 30\n"
+	rules := "rules:\n  - name: busy\n    window: 15m\n    when: requests >= 30\n"
 	if err := os.WriteFile(filepath.Join(root, "rules.yaml"), []byte(rules), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -246,6 +249,6 @@ func testBlocker(t *testing.T, stages map[string]stage, out string) {
 	}
 	usage, ok := run.ProcessState.SysUsage().(*syscall.Rusage)
 	if ok {
-		t.Log(fmt.Sprintf("a run over an empty lake: at most %d MB of memory", usage.Maxrss/1024))
+		t.Logf("a run over an empty lake: at most %d MB of memory", usage.Maxrss/1024)
 	}
 }

@@ -178,7 +178,7 @@ func TestTheManifestsConfigurationsLoad(t *testing.T) {
 	for overlay, flags := range map[string][]string{"gke": nil, "local": {"--service-id", "SERVICE_ID", "--acl", "edgewarden_1"}} {
 		w := newWorld(t)
 		path := filepath.Join("../../deploy/kubernetes/overlays", overlay, "edgewarden.yaml")
-		o := w.raw(append([]string{"check", "--config", path, "--fastly-endpoint", w.url, "--lake", w.lake()}, flags...)...)
+		o := w.raw(append([]string{"check", "--config", path, "--fastly-endpoint", w.url, "--lake", w.lake(), "--ledger", filepath.Join(w.dir, "ledger.jsonl")}, flags...)...)
 		if o.code == exitUsage || !strings.Contains(o.stdout, "ok   rules of SERVICE_ID: ") {
 			t.Errorf("%s: exit %d: %s%s", overlay, o.code, o.stdout, o.stderr)
 		}
