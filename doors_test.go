@@ -42,6 +42,7 @@ var doors = map[string]struct {
 	"internal/acl/acltest":     {stdlib: true},
 	"internal/ledger":          {},
 	"internal/ledger/bigquery": {may: rooms("ledger", "gcp/query")},
+	"internal/backtest":        {may: rooms("detect", "policy", "lists")},
 	"internal/logformat":       {may: rooms("record")},
 	"internal/config":          {may: rooms("detect", "policy", "lists", "acl")},
 	"internal/plain":           {stdlib: true},

@@ -41,20 +41,21 @@ type flags struct {
 type cli struct {
 	flags
 
-	Plan      planCmd    `cmd:"" help:"Decide as a run would, write nothing to the edge, and keep the plan in a file for review."`
-	Apply     applyCmd   `cmd:"" help:"Carry out a reviewed plan, after judging it again entry by entry."`
-	Run       runCmd     `cmd:"" default:"withargs" help:"Detect, decide, and update the ACL (the default command)."`
-	Status    struct{}   `cmd:"" help:"Show what is blocked, why and until when."`
-	Explain   explainCmd `cmd:"" help:"Say what each rule measures of an address, and what lists, edge and ledger know of it."`
-	Block     blockCmd   `cmd:"" help:"Block addresses by hand."`
-	Unblock   unblockCmd `cmd:"" help:"Release addresses and exempt them for a while."`
-	Stop      reasonCmd  `cmd:"" help:"Kill switch: the edge stops enforcing, runs stop writing."`
-	Start     reasonCmd  `cmd:"" help:"Undo stop."`
-	Purge     reasonCmd  `cmd:"" help:"Remove every entry of this owner."`
-	Check     struct{}   `cmd:"" help:"Check configuration, store, token, ACLs and dictionary."`
-	RuleFiles rulesCmd   `cmd:"" name:"rules" help:"Work on rules."`
-	Audit     auditCmd   `cmd:"" help:"Read the ledger."`
-	Version   struct{}   `cmd:"" help:"Print the version."`
+	Plan      planCmd     `cmd:"" help:"Decide as a run would, write nothing to the edge, and keep the plan in a file for review."`
+	Apply     applyCmd    `cmd:"" help:"Carry out a reviewed plan, after judging it again entry by entry."`
+	Run       runCmd      `cmd:"" default:"withargs" help:"Detect, decide, and update the ACL (the default command)."`
+	Status    struct{}    `cmd:"" help:"Show what is blocked, why and until when."`
+	Explain   explainCmd  `cmd:"" help:"Say what each rule measures of an address, and what lists, edge and ledger know of it."`
+	Block     blockCmd    `cmd:"" help:"Block addresses by hand."`
+	Unblock   unblockCmd  `cmd:"" help:"Release addresses and exempt them for a while."`
+	Stop      reasonCmd   `cmd:"" help:"Kill switch: the edge stops enforcing, runs stop writing."`
+	Start     reasonCmd   `cmd:"" help:"Undo stop."`
+	Purge     reasonCmd   `cmd:"" help:"Remove every entry of this owner."`
+	Backtest  backtestCmd `cmd:"" help:"Replay the rules over the past: who would have been blocked, and what that would have refused."`
+	Check     struct{}    `cmd:"" help:"Check configuration, store, token, ACLs and dictionary."`
+	RuleFiles rulesCmd    `cmd:"" name:"rules" help:"Work on rules."`
+	Audit     auditCmd    `cmd:"" help:"Read the ledger."`
+	Version   struct{}    `cmd:"" help:"Print the version."`
 }
 
 type rulesCmd struct {
@@ -150,6 +151,8 @@ func (p *program) dispatch(ctx context.Context, command string, c *cli) (int, er
 		return p.start(ctx, c.Start.Reason)
 	case "purge":
 		return p.purge(ctx, c.Purge.Reason)
+	case "backtest":
+		return p.backtest(ctx, c.Backtest)
 	case "check":
 		return p.check(ctx)
 	case "rules test <file>":

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"edgewarden/internal/record"
 )
@@ -80,7 +81,10 @@ func (s *scan) read(field record.Field) string {
 	return zero
 }
 
-func (s *scan) req() cte {
+func (s *scan) req() cte { return s.reqBetween(s.q.From(), s.q.Until()) }
+
+// reqBetween is req of the event times in [from, to).
+func (s *scan) reqBetween(from, to time.Time) cte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "SELECT %s AS us", s.micros(s.src.Time))
 	for _, field := range s.fields {
@@ -91,7 +95,7 @@ func (s *scan) req() cte {
 		hop = col + " IS NULL"
 	}
 	fmt.Fprintf(&b, ",\n  %s AS hop_unsaid\nFROM %s\nWHERE %s >= %s AND %s < %s", hop, s.src.From,
-		s.src.Time, s.instant("lo", s.q.From()), s.src.Time, s.instant("hi", s.q.Until()))
+		s.src.Time, s.instant("lo", from), s.src.Time, s.instant("hi", to))
 	if col := s.src.Column(record.Kind); col != "" {
 		fmt.Fprintf(&b, "\n  AND %s = '%s'", col, record.KindRequest)
 	}

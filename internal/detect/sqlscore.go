@@ -20,8 +20,11 @@ const (
 //
 // Of each rule and trust class the steps tell the keys (population), their requests (total), those of the busiest and
 // the least busy key, and what window adds, each preceded by a comma.
-func (s *scan) scoring(window string) []cte {
-	const part = "PARTITION BY rule, trust"
+func (s *scan) scoring(window string) []cte { return s.scoringBy("rule, trust", window) }
+
+// scoringBy is scoring with a population for each value of the given columns.
+func (s *scan) scoringBy(population, window string) []cte {
+	part := "PARTITION BY " + population
 	const rows = " ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
 	// at picks x where the running sum of members passes the n-th key.
 	at := func(x, cum, n string) string {
