@@ -88,6 +88,17 @@ func TestALineThatEndsInDigitsIsNotTakenForOneThatWasCut(t *testing.T) {
 	}
 }
 
+func TestMaskingDoesNotAllocate(t *testing.T) {
+	r := redact.New([]byte("s3cr3tTok"))
+	for _, in := range []string{line861, "VISA4111111111111111 cc4111111111111111 9be4111111111111111f", `{"password":{"a":["` + strings.Repeat("b", 100) + `",1]},"n":41111111`,
+		"next=%2Fpay%253Fcvv%253D" + strings.Repeat("9", 100) + "%2526a%253D1", "4111 1111 1111 11", "v4111.1111.1111.1111b"} {
+		b := make([]byte, len(in))
+		if n := testing.AllocsPerRun(100, func() { r.Cut(append(b[:0], in...)) }); n > 0 {
+			t.Errorf("%v allocations for %s", n, in)
+		}
+	}
+}
+
 func FuzzCut(f *testing.F) {
 	for _, s := range seeds {
 		f.Add([]byte(s))

@@ -281,7 +281,7 @@ func (r *Redactor) fill(line []byte, from, end int) (changed bool) {
 	if from >= end {
 		return false
 	}
-	if v := string(line[from:end]); v == "-" || v == "(null)" || v == "null" {
+	if v := line[from:end]; string(v) == "-" || string(v) == "(null)" || string(v) == "null" {
 		return false
 	}
 	for i := from; i < end; i++ {
