@@ -85,11 +85,16 @@ func (c command) problem(bin, dir string) string {
 	switch name := strings.TrimPrefix(c.words[0], "bin/"); {
 	case c.ours():
 		// Help is printed only after all words and flags before it were understood.
-		cmd := exec.Command(filepath.Join(bin, name), append(slices.Clone(c.words[1:]), "--help")...)
+		args := append(slices.Clone(c.words[1:]), "--help")
+		for i, arg := range args {
+			if arg == "N" { // stands for a number of the reader's
+				args[i] = "1"
+			}
+		}
+		cmd := exec.Command(filepath.Join(bin, name), args...)
 		cmd.Dir, cmd.Env = dir, []string{"HOME=" + dir}
 		if out, err := cmd.CombinedOutput(); err != nil {
-			said := strings.TrimSpace(string(out))
-			return "is not understood: " + said[strings.LastIndexByte(said, '\n')+1:]
+			return "is not understood: " + strings.Join(strings.Fields(string(out)), " ")
 		}
 	case name == "make":
 		content, err := os.ReadFile("Makefile")
