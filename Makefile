@@ -6,7 +6,7 @@ FUZZTIME ?= 5s
 # every module of the repository besides the product's own: checks that are too heavy for its go.mod
 TEST_MODULES := $(patsubst ./%/go.mod,%,$(filter-out ./go.mod ./tools/go.mod ./deploy/kubernetes/verify/controlplane/go.mod,$(shell find . -name go.mod -not -path './.git/*' | sort)))
 
-.PHONY: help build demo gameday gameday-fixed test ci lint static vuln race fuzz cards bench bench-peers torture soak modules verify-kubernetes images
+.PHONY: help build demo gameday gameday-fixed test ci lint static vuln race fuzz cards bench bench-peers torture soak modules verify-kubernetes images licenses sbom reproducible
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,7 +26,7 @@ gameday-fixed: build
 test: ## all tests of the product, in a few minutes
 	$(GO) test ./...
 
-ci: lint static images vuln race fuzz modules verify-kubernetes gameday-fixed ## the slower checks
+ci: lint licenses static images vuln sbom reproducible race fuzz modules verify-kubernetes gameday-fixed ## the slower checks
 
 lint: ## formatting, go vet, staticcheck, module sums
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "$$unformatted"; echo 'run gofmt -w on these files'; exit 1; }
@@ -42,6 +42,15 @@ images: ## the images of deploy/Dockerfile, built and started without Docker
 
 vuln: ## known vulnerabilities, where the database can be reached
 	@tools/vuln.sh
+
+licenses: ## the licence of every module the programs and their tests are built from, against an allow list
+	cd tools && $(GO) test ./... && $(GO) run ./licenses
+
+sbom: build ## what is in the three programs, as CycloneDX JSON: bin/sbom.cdx.json
+	cd tools && $(GO) run ./sbom ../$(BIN)/ingest ../$(BIN)/blocker ../$(BIN)/gameday >../$(BIN)/sbom.cdx.json
+
+reproducible: ## ingest built twice from two folders, byte by byte the same
+	@GO="$(GO)" tools/reproducible.sh
 
 race: ## the tests again under the race detector
 	$(GO) test -race ./...
