@@ -25,6 +25,7 @@ func TestGeneratedDocsAreFresh(t *testing.T) {
 		"docs/fields.md": fieldsPage(),
 		"docs/rules.md":  rulesPage(),
 		"docs/flags.md":  flagsPage(t),
+		"docs/scale.md":  scalePage(t),
 	}
 	for path, want := range pages {
 		if *update {
