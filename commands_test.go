@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// accountMark stands in a page before commands that need a real account. It holds to the next heading. Their flags are checked
+// notRunMark stands in a page before commands that need a real account, or what only the reader has. It holds to the next heading. Their flags are checked
 // as those of all others; only TestTheWalkthroughOfTheReadme runs commands.
-const accountMark = "<!-- account:"
+const notRunMark = "<!-- not run:"
 
 // walkthrough is the section of README.md that TestTheWalkthroughOfTheReadme runs.
 const walkthrough = "## By hand, on one machine"
@@ -27,12 +27,12 @@ type command struct {
 	words   []string
 	block   bool // in a code block, not in a sentence
 	section string
-	marked  bool // accountMark stands before it
+	marked  bool // notRunMark stands before it
 }
 
 // TestEveryCommandInTheDocsIsOne finds every command of ours in README.md and docs/, in code blocks and in backticks. The
 // program itself must take its words and flags, make must have its target, go must find its folder. In a code block it must also be run
-// by a test or stand under a mark that says which account it needs.
+// by a test or stand under a mark that says what it needs.
 func TestEveryCommandInTheDocsIsOne(t *testing.T) {
 	bin, dir := buildPrograms(t), t.TempDir()
 	for _, name := range []string{"rules.yaml", "edgewarden.yaml", "plan.json", "FILE"} { // named on pages, made by their reader
@@ -44,7 +44,7 @@ func TestEveryCommandInTheDocsIsOne(t *testing.T) {
 	for _, c := range commandsOfThePages(t) {
 		problem := c.problem(bin, dir)
 		if problem == "" && c.block && c.ours() && !c.printsOnly() && !c.marked && c.section != walkthrough {
-			problem = "is in a code block, is run by no test and needs no account as far as the page says: put a comment `" + accountMark + " what it needs -->` before it, or run it in a test"
+			problem = "is in a code block, is run by no test, and the page does not say what it would need: put a comment `" + notRunMark + " what it needs -->` before it, or run it in a test"
 		}
 		if problem != "" {
 			t.Errorf("%s:%d: `%s` %s", c.page, c.line, strings.Join(c.words, " "), problem)
@@ -183,7 +183,7 @@ func commandsIn(page, content string, vars map[string]string) (all []command) {
 			continue
 		case !fenced && strings.HasPrefix(line, "#"):
 			section, marked = line, false
-		case strings.HasPrefix(trimmed, accountMark):
+		case strings.HasPrefix(trimmed, notRunMark):
 			marked = true
 		}
 		if !fenced && !strings.HasPrefix(line, "    ") {
