@@ -46,11 +46,11 @@ var scaleLine = `{"timestamp":"2031-05-06T07:08:09.123456Z","service_id":"SU1Z0i
 	`"cache":"MISS-CLUSTER","user_agent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36","referer":"https://www.example.org/category/shoes/","tls_version":"TLSv1.3","tls_cipher":"TLS_AES_128_GCM_SHA256",` +
 	`"ja3":"579ccef312d18482fc42e2b822ca2430","ja4":"t13d1516h2_8daaf6152771_02713d6af862","first_hop":true,"bot_name":"","blocked":false,"would_block":false}`
 
-// measured is what one line costs in bytes, by our own code.
-type measured struct{ line, spool, entry float64 }
+// lineCost is what one line costs in bytes, by our own code.
+type lineCost struct{ line, spool, entry float64 }
 
 // measureLine puts lines through the spool and through the sink of Cloud Logging.
-func measureLine(t *testing.T) measured {
+func measureLine(t *testing.T) lineCost {
 	t.Helper()
 	const n = 1000
 	at := time.Date(2031, 5, 6, 7, 8, 10, 0, time.UTC)
@@ -68,7 +68,7 @@ func measureLine(t *testing.T) measured {
 	if err := s.Append(payloads); err != nil {
 		t.Fatal(err)
 	}
-	m := measured{line: float64(len(line)), spool: fifties(float64(s.Stats().Bytes-empty) / n)}
+	m := lineCost{line: float64(len(line)), spool: fifties(float64(s.Stats().Bytes-empty) / n)}
 
 	srv := shiptest.Start(t)
 	sink, err := ship.NewCloudLogging(t.Context(), ship.CloudLoggingOptions{Project: "p", LogID: "fastly", Endpoint: srv.Addr(), Insecure: true})
@@ -117,10 +117,10 @@ Quota: share of the bytes a minute that Google takes from one project in one reg
 
 | requests/s | pods | in | out | spool, 1 h | spool, 24 h | quota, large region | quota, other region |
 |---|---|---|---|---|---|---|---|
-`, generated, m.line, m.spool, m.entry, thousands(podLinesPerSecond), thousands(tlsLinesPerSecond), podMemoryMB)
+`, generated, m.line, m.spool, m.entry, withCommas(podLinesPerSecond), withCommas(tlsLinesPerSecond), podMemoryMB)
 	rates := []float64{1_000, 10_000, 100_000, 1_000_000}
 	for _, r := range rates {
-		fmt.Fprintf(&b, "| %s | %.0f | %s | %s | %s | %s | %s | %s |\n", thousands(r), pods(r), bits(r*m.line), bits(r*m.entry), bytesOf(r*m.spool*3600), bytesOf(r*m.spool*86400),
+		fmt.Fprintf(&b, "| %s | %.0f | %s | %s | %s | %s | %s | %s |\n", withCommas(r), pods(r), bits(r*m.line), bits(r*m.entry), bytesOf(r*m.spool*3600), bytesOf(r*m.spool*86400),
 			share(r*m.entry*60/quotaLargeRegion), share(r*m.entry*60/quotaOtherRegion))
 	}
 	fmt.Fprintf(&b, `
@@ -134,7 +134,7 @@ Gigabits are third: above 100,000 requests/s the load balancer and the pods' net
 
 | requests/s | rows in %d minutes | the lake answers 20 rules in | breaks first | lever |
 |---|---|---|---|---|
-`, thousands(round2(quotaLargeRegion/60/m.entry)), thousands(round2(quotaOtherRegion/60/m.entry)), windowMinutes)
+`, withCommas(round2(quotaLargeRegion/60/m.entry)), withCommas(round2(quotaOtherRegion/60/m.entry)), windowMinutes)
 	for _, r := range rates {
 		rows := r * windowMinutes * 60
 		seconds := rows / 1e6 * lakeSecondsPerMillion
@@ -147,7 +147,7 @@ Gigabits are third: above 100,000 requests/s the load balancer and the pods' net
 		case r > 1000:
 			first, lever = "memory, when most rows have an address of their own", "shorter windows, rules that read fewer columns; docs/benchmarks.md has the worst case measured"
 		}
-		fmt.Fprintf(&b, "| %s | %s million | %.0f s | %s | %s |\n", thousands(r), trim(rows/1e6), math.Ceil(seconds), first, lever)
+		fmt.Fprintf(&b, "| %s | %s million | %.0f s | %s | %s |\n", withCommas(r), trim(rows/1e6), math.Ceil(seconds), first, lever)
 	}
 	fmt.Fprintf(&b, `
 The lake's seconds are the measured ones times the rows; nothing above 20,000 lines/s into a lake was run for long (`+"`make soak`"+`). On BigQuery the number of rows is no limit; its bytes and their price are. `+"`blocker --dry-run`"+` says what a run reads, and a run leaves the longest windows out when `+"`--max-bytes`"+` is met.
@@ -160,10 +160,10 @@ How long until a ring of attackers is blocked, all of it seen at once, with a ru
 
 | ring | ACLs it needs | at %d a run | at 1,000 a run | writes an hour at 1,000 a run |
 |---|---|---|---|---|
-`, thousands(aclEntries), thousands(writesPerHour), batchSize, newBlocks, newBlocks)
+`, withCommas(aclEntries), withCommas(writesPerHour), batchSize, newBlocks, newBlocks)
 	for _, n := range []float64{100, 1_000, 5_000, 50_000} {
 		perHour := math.Min(math.Ceil(n/1000), runsPerHour) * math.Ceil(1000.0/batchSize)
-		fmt.Fprintf(&b, "| %s | %.0f | %s | %s | %.0f of %s |\n", thousands(n), math.Ceil(n/aclEntries), ringTime(n, newBlocks), ringTime(n, 1000), perHour+runsPerHour, thousands(writesPerHour))
+		fmt.Fprintf(&b, "| %s | %.0f | %s | %s | %.0f of %s |\n", withCommas(n), math.Ceil(n/aclEntries), ringTime(n, newBlocks), ringTime(n, 1000), perHour+runsPerHour, withCommas(writesPerHour))
 	}
 	fmt.Fprintf(&b, `
 **Room breaks first, writes last.** With two ACLs the largest ring that fits is %s addresses; beyond it the least harmful are left out, and every run says how many. Levers: more ACLs in
@@ -171,7 +171,7 @@ How long until a ring of attackers is blocked, all of it seen at once, with a ru
 Second is `+"`too_many_blocks`"+`: it is there because a wrong rule looks like a ring. Raise it for one plan (`+"`blocker apply plan.json --override too-many-blocks --reason R`"+`) rather than for good. Third is collateral: a ring whose
 members are answered with success counts as customers, of whom a run hits at most one in a hundred, ten at least. Blocks of those who keep coming are extended, which takes one write for up to %d entries.
 Against tens of thousands of addresses an ACL is the wrong tool: use Fastly's rate limiting or DDoS protection at the edge, and keep edgewarden for the addresses that stay.
-`, thousands(2*aclEntries), batchSize)
+`, withCommas(2*aclEntries), batchSize)
 	return b.String()
 }
 
@@ -180,7 +180,7 @@ Against tens of thousands of addresses an ACL is the wrong tool: use Fastly's ra
 func TestTheArithmeticOfTheScalePage(t *testing.T) {
 	for got, want := range map[string]string{
 		ringTime(1, 100): "5 min", ringTime(5000, 100): "4 h 10 min", ringTime(1200, 100): "1 h",
-		thousands(1234567): "1,234,567", thousands(999): "999", bytesOf(2.5e12): "2.5 TB", bytesOf(999): "999 B", share(0.021): "3 %", thousands(round2(51_999)): "51,000", bits(125e6): "1.0 Gbit/s", trim(9): "9", trim(0.9): "0.9",
+		withCommas(1234567): "1,234,567", withCommas(999): "999", bytesOf(2.5e12): "2.5 TB", bytesOf(999): "999 B", share(0.021): "3 %", withCommas(round2(51_999)): "51,000", bits(125e6): "1.0 Gbit/s", trim(9): "9", trim(0.9): "0.9",
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -203,7 +203,7 @@ func ringTime(n, limit float64) string {
 	return strings.TrimSuffix(fmt.Sprintf("%.0f h %.0f min", math.Floor(minutes/60), math.Mod(minutes, 60)), " 0 min")
 }
 
-func thousands(v float64) string {
+func withCommas(v float64) string {
 	s := fmt.Sprintf("%.0f", v)
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + "," + s[i:]
