@@ -117,10 +117,10 @@ Quota: share of the bytes a minute that Google takes from one project in one reg
 
 | requests/s | pods | in | out | spool, 1 h | spool, 24 h | quota, large region | quota, other region |
 |---|---|---|---|---|---|---|---|
-`, generated, m.line, m.spool, m.entry, withCommas(podLinesPerSecond), withCommas(tlsLinesPerSecond), podMemoryMB)
+`, generated, m.line, m.spool, m.entry, thousands(podLinesPerSecond), thousands(tlsLinesPerSecond), podMemoryMB)
 	rates := []float64{1_000, 10_000, 100_000, 1_000_000}
 	for _, r := range rates {
-		fmt.Fprintf(&b, "| %s | %.0f | %s | %s | %s | %s | %s | %s |\n", withCommas(r), pods(r), bits(r*m.line), bits(r*m.entry), bytesOf(r*m.spool*3600), bytesOf(r*m.spool*86400),
+		fmt.Fprintf(&b, "| %s | %.0f | %s | %s | %s | %s | %s | %s |\n", thousands(r), pods(r), bits(r*m.line), bits(r*m.entry), bytesOf(r*m.spool*3600), bytesOf(r*m.spool*86400),
 			share(r*m.entry*60/quotaLargeRegion), share(r*m.entry*60/quotaOtherRegion))
 	}
 	fmt.Fprintf(&b, `
@@ -134,7 +134,7 @@ Gigabits are third: above 100,000 requests/s the load balancer and the pods' net
 
 | requests/s | rows in %d minutes | the lake answers 20 rules in | breaks first | lever |
 |---|---|---|---|---|
-`, withCommas(round2(quotaLargeRegion/60/m.entry)), withCommas(round2(quotaOtherRegion/60/m.entry)), windowMinutes)
+`, thousands(round2(quotaLargeRegion/60/m.entry)), thousands(round2(quotaOtherRegion/60/m.entry)), windowMinutes)
 	for _, r := range rates {
 		rows := r * windowMinutes * 60
 		seconds := rows / 1e6 * lakeSecondsPerMillion
@@ -147,10 +147,10 @@ Gigabits are third: above 100,000 requests/s the load balancer and the pods' net
 		case r > 1000:
 			first, lever = "memory, when most rows have an address of their own", "shorter windows, rules that read fewer columns; docs/benchmarks.md has the worst case measured"
 		}
-		fmt.Fprintf(&b, "| %s | %s million | %.0f s | %s | %s |\n", withCommas(r), trim(rows/1e6), math.Ceil(seconds), first, lever)
+		fmt.Fprintf(&b, "| %s | %s million | %.0f s | %s | %s |\n", thousands(r), trim(rows/1e6), math.Ceil(seconds), first, lever)
 	}
 	fmt.Fprintf(&b, `
-The lake's seconds are the measured ones times the rows; nothing above 20,000 lines/s into a lake was run for long (`+"`make soak`"+`). On BigQuery the number of rows is no limit; its bytes and their price are. `+"`blocker --dry-run`"+` says what a run reads, and a run leaves the longest windows out when `+"`--max-bytes`"+` is met.
+The lake's seconds are the measured ones times the rows; nothing above 20,000 lines/s into a lake was run for long (`+"`make soak`"+`). On BigQuery the number of rows is no limit; its bytes and their price are (docs/cost.md). `+"`blocker --dry-run`"+` says what a run reads, and a run leaves the longest windows out when `+"`--max-bytes`"+` is met.
 Policy and guard over 100,000 offenders and 10,000 present entries take 0.19 s and allocate 164 MB (docs/benchmarks.md), so they break after everything else.
 
 ## The edge
@@ -160,10 +160,10 @@ How long until a ring of attackers is blocked, all of it seen at once, with a ru
 
 | ring | ACLs it needs | at %d a run | at 1,000 a run | writes an hour at 1,000 a run |
 |---|---|---|---|---|
-`, withCommas(aclEntries), withCommas(writesPerHour), batchSize, newBlocks, newBlocks)
+`, thousands(aclEntries), thousands(writesPerHour), batchSize, newBlocks, newBlocks)
 	for _, n := range []float64{100, 1_000, 5_000, 50_000} {
 		perHour := math.Min(math.Ceil(n/1000), runsPerHour) * math.Ceil(1000.0/batchSize)
-		fmt.Fprintf(&b, "| %s | %.0f | %s | %s | %.0f of %s |\n", withCommas(n), math.Ceil(n/aclEntries), ringTime(n, newBlocks), ringTime(n, 1000), perHour+runsPerHour, withCommas(writesPerHour))
+		fmt.Fprintf(&b, "| %s | %.0f | %s | %s | %.0f of %s |\n", thousands(n), math.Ceil(n/aclEntries), ringTime(n, newBlocks), ringTime(n, 1000), perHour+runsPerHour, thousands(writesPerHour))
 	}
 	fmt.Fprintf(&b, `
 **Room breaks first, writes last.** With two ACLs the largest ring that fits is %s addresses; beyond it the least harmful are left out, and every run says how many. Levers: more ACLs in
@@ -171,7 +171,7 @@ How long until a ring of attackers is blocked, all of it seen at once, with a ru
 Second is `+"`too_many_blocks`"+`: it is there because a wrong rule looks like a ring. Raise it for one plan (`+"`blocker apply plan.json --override too-many-blocks --reason R`"+`) rather than for good. Third is collateral: a ring whose
 members are answered with success counts as customers, of whom a run hits at most one in a hundred, ten at least. Blocks of those who keep coming are extended, which takes one write for up to %d entries.
 Against tens of thousands of addresses an ACL is the wrong tool: use Fastly's rate limiting or DDoS protection at the edge, and keep edgewarden for the addresses that stay.
-`, withCommas(2*aclEntries), batchSize)
+`, thousands(2*aclEntries), batchSize)
 	return b.String()
 }
 
@@ -180,7 +180,7 @@ Against tens of thousands of addresses an ACL is the wrong tool: use Fastly's ra
 func TestTheArithmeticOfTheScalePage(t *testing.T) {
 	for got, want := range map[string]string{
 		ringTime(1, 100): "5 min", ringTime(5000, 100): "4 h 10 min", ringTime(1200, 100): "1 h",
-		withCommas(1234567): "1,234,567", withCommas(999): "999", bytesOf(2.5e12): "2.5 TB", bytesOf(999): "999 B", share(0.021): "3 %", withCommas(round2(51_999)): "51,000", bits(125e6): "1.0 Gbit/s", trim(9): "9", trim(0.9): "0.9",
+		thousands(1234567): "1,234,567", thousands(999): "999", bytesOf(2.5e12): "2.5 TB", bytesOf(999): "999 B", share(0.021): "3 %", thousands(round2(51_999)): "51,000", bits(125e6): "1.0 Gbit/s", trim(9): "9", trim(0.9): "0.9",
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -201,14 +201,6 @@ func ringTime(n, limit float64) string {
 		return fmt.Sprintf("%.0f min", minutes)
 	}
 	return strings.TrimSuffix(fmt.Sprintf("%.0f h %.0f min", math.Floor(minutes/60), math.Mod(minutes, 60)), " 0 min")
-}
-
-func withCommas(v float64) string {
-	s := fmt.Sprintf("%.0f", v)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }
 
 // round2 keeps two digits: more would pretend.
