@@ -4,7 +4,7 @@ GO      ?= go
 BIN     := bin
 FUZZTIME ?= 5s
 # every module of the repository besides the product's own: checks that are too heavy for its go.mod
-TEST_MODULES := $(patsubst ./%/go.mod,%,$(filter-out ./go.mod ./tools/go.mod ./deploy/kubernetes/verify/controlplane/go.mod,$(shell find . -name go.mod -not -path './.git/*' | sort)))
+TEST_MODULES := $(patsubst ./%/go.mod,%,$(filter-out ./go.mod ./tools/go.mod ./internal/report/browser/go.mod ./deploy/kubernetes/verify/controlplane/go.mod,$(shell find . -name go.mod -not -path './.git/*' | sort)))
 
 .PHONY: help build demo gameday gameday-fixed test ci lint static vuln race fuzz cards bench bench-peers torture soak modules verify-kubernetes images licenses sbom reproducible
 
@@ -26,7 +26,7 @@ gameday-fixed: build
 test: ## all tests of the product, in a few minutes
 	$(GO) test ./...
 
-ci: lint licenses static images vuln sbom reproducible race fuzz modules verify-kubernetes gameday-fixed ## the slower checks
+ci: lint licenses static images vuln sbom reproducible race fuzz modules page-if-found verify-kubernetes gameday-fixed ## the slower checks
 
 lint: ## formatting, go vet, staticcheck, module sums
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "$$unformatted"; echo 'run gofmt -w on these files'; exit 1; }
@@ -76,6 +76,13 @@ soak: ## ten minutes at 20,000 lines/s with Cloud Logging gone twice; ARGS="-for
 verify-kubernetes: ## the manifests against Kubernetes' types and schemas, and applied to a real kube-apiserver (10 minutes to build, once)
 	cd deploy/kubernetes/verify && $(GO) test -count=1 ./...
 	cd deploy/kubernetes/verify/controlplane && CGO_ENABLED=0 $(GO) test -vet=off -trimpath -count=1 ./... # vet would look into all of Kubernetes
+
+.PHONY: page page-if-found
+page: ## the page of a run in a real Chromium, with axe-core; PAGE_SHOTS=DIR keeps pictures
+	@GO="$(GO)" tools/page.sh required
+
+page-if-found: # the same in ci, where a browser may be missing
+	@GO="$(GO)" tools/page.sh
 
 # -count=1: what these tests read outside of their module is not noticed by the cache of results
 modules: ## checks that live in modules of their own (manifests, VCL, …)

@@ -46,6 +46,7 @@ var doors = map[string]struct {
 	"internal/logformat":       {may: rooms("record")},
 	"internal/config":          {may: rooms("detect", "policy", "lists", "acl")},
 	"internal/plain":           {stdlib: true},
+	"internal/report":          {may: rooms("acl", "policy", "detect", "ledger", "plain")},
 	"internal/admin":           {},
 	"internal/gcp":             {},
 	"internal/gcp/query":       {},

@@ -20,6 +20,7 @@ require (
 	github.com/prometheus/client_golang v1.25.0 // metrics
 	github.com/robfig/cron/v3 v3.0.1 // the schedule of a blocker that stays
 	go.uber.org/goleak v1.3.0 // goroutines left behind by tests
+	golang.org/x/net v0.61.0 // parses the page, in tests
 	golang.org/x/oauth2 v0.37.0 // tokens that expire, in tests
 	golang.org/x/sync v0.24.0 // groups of goroutines that fail together
 	google.golang.org/api v0.304.0 // client options, errors of BigQuery
@@ -85,7 +86,6 @@ require (
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/exp v0.0.0-20260112195511-716be5621a96 // indirect
 	golang.org/x/mod v0.42.0 // indirect
-	golang.org/x/net v0.61.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/telemetry v0.0.0-20260924152758-ed294f943157 // indirect
 	golang.org/x/text v0.43.0 // indirect

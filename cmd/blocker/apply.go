@@ -13,6 +13,9 @@ import (
 
 // plan is a dry run whose plan is kept.
 func (p *program) plan(ctx context.Context, cmd planCmd) (int, error) {
+	if err := checkPage(cmd.Report); err != nil {
+		return exitUsage, err
+	}
 	p.flags.DryRun = true
 	s, err := p.forRun()
 	if err != nil {
@@ -26,6 +29,7 @@ func (p *program) plan(ctx context.Context, cmd planCmd) (int, error) {
 	if err := file.write(cmd.Out); err != nil {
 		return exitFailed, fmt.Errorf("keeping the plan: %w", err)
 	}
+	p.keepPage(cmd.Report, rep, s)
 	if err := p.print(rep); err != nil {
 		return exitFailed, err
 	}

@@ -44,7 +44,7 @@ type cli struct {
 	Plan      planCmd     `cmd:"" help:"Decide as a run would, write nothing to the edge, and keep the plan in a file for review."`
 	Apply     applyCmd    `cmd:"" help:"Carry out a reviewed plan, after judging it again entry by entry."`
 	Run       runCmd      `cmd:"" default:"withargs" help:"Detect, decide, and update the ACL (the default command)."`
-	Status    struct{}    `cmd:"" help:"Show what is blocked, why and until when."`
+	Status    statusCmd   `cmd:"" help:"Show what is blocked, why and until when."`
 	Explain   explainCmd  `cmd:"" help:"Say what each rule measures of an address, and what lists, edge and ledger know of it."`
 	Block     blockCmd    `cmd:"" help:"Block addresses by hand."`
 	Unblock   unblockCmd  `cmd:"" help:"Release addresses and exempt them for a while."`
@@ -77,7 +77,8 @@ type auditShowCmd struct {
 type runCmd struct {
 	DetailedExitcode bool   `help:"Exit 2 when changes are pending."`
 	Schedule         string `help:"Stay and run on this cron schedule (UTC, five fields)." placeholder:"CRON"`
-	Admin            string `help:"Address of the operator's port, with --schedule." placeholder:"ADDR"`
+	Admin            string `help:"Address of the operator's port, with --schedule: metrics, health, and the page of the last run." placeholder:"ADDR"`
+	Report           string `help:"Keep the page of each run in this file: what is blocked, why, until when." type:"path" placeholder:"FILE.html"`
 }
 
 type explainCmd struct {
@@ -85,7 +86,12 @@ type explainCmd struct {
 	RequestID string `help:"Explain who made this request of the last day; the block page names it." name:"request-id"`
 }
 
+type statusCmd struct {
+	Report string `help:"Keep the page of what is at the edge in this file." type:"path" placeholder:"FILE.html"`
+}
+
 type planCmd struct {
+	Report           string `help:"Keep the page of the plan in this file." type:"path" placeholder:"FILE.html"`
 	Out              string `short:"o" help:"Where to keep the plan." type:"path" required:"" placeholder:"FILE"`
 	DetailedExitcode bool   `help:"Exit 2 when changes are pending."`
 }
@@ -138,7 +144,7 @@ func (p *program) dispatch(ctx context.Context, command string, c *cli) (int, er
 	case "apply <file>":
 		return p.apply(ctx, c.Apply)
 	case "status":
-		return p.status(ctx)
+		return p.status(ctx, c.Status)
 	case "explain", "explain <address>":
 		return p.explain(ctx, c.Explain)
 	case "block", "block <address>":

@@ -7,6 +7,7 @@ import (
 	"edgewarden/internal/acl"
 	"edgewarden/internal/config"
 	"edgewarden/internal/detect"
+	"edgewarden/internal/ledger"
 )
 
 // report is what one run found, decided and did.
@@ -40,6 +41,8 @@ type serviceReport struct {
 	Unreviewed  []string // apply: what differs from the plan that was reviewed
 	Error       string
 	LedgerError string
+
+	past []ledger.Event // of this service, for the page
 }
 
 // exitCode sums the run up for scripts.

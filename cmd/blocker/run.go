@@ -23,6 +23,9 @@ import (
 
 // runOnce is one run over every configured service.
 func (p *program) runOnce(ctx context.Context, cmd runCmd) (int, error) {
+	if err := checkPage(cmd.Report); err != nil {
+		return exitUsage, err
+	}
 	s, err := p.forRun()
 	if err != nil {
 		return exitUsage, err
@@ -31,6 +34,7 @@ func (p *program) runOnce(ctx context.Context, cmd runCmd) (int, error) {
 	if rep == nil {
 		return exitFailed, err
 	}
+	p.keepPage(cmd.Report, rep, s)
 	code := rep.exitCode(cmd.DetailedExitcode)
 	if p.flags.LogFormat == "json" {
 		p.logRun(rep, code)

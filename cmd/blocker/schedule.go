@@ -11,6 +11,9 @@ import (
 // schedule runs until ctx ends: once at start, then on the cron schedule, in UTC. Files are read again for every run, and
 // the last good settings are kept while they cannot be read.
 func (p *program) schedule(ctx context.Context, cmd runCmd) (int, error) {
+	if err := checkPage(cmd.Report); err != nil {
+		return exitUsage, err
+	}
 	plan, err := parseSchedule(cmd.Schedule)
 	if err != nil {
 		return exitUsage, usagef("--schedule %q: %v", cmd.Schedule, err)
@@ -41,6 +44,8 @@ func (p *program) schedule(ctx context.Context, cmd runCmd) (int, error) {
 		}
 		rep, code := p.scheduledRun(ctx, good, cmd)
 		watch.done(code, rep.healthy())
+		p.keepPage(cmd.Report, rep, good)
+		watch.show(p, rep, good)
 		p.logRun(rep, code)
 	}
 	runner := cron.New(cron.WithLocation(time.UTC))
@@ -65,7 +70,8 @@ func (p *program) scheduledRun(ctx context.Context, s *settings, cmd runCmd) (*r
 	rep, err := p.cycle(ctx, s, nil)
 	if rep == nil {
 		p.log.Error("the run could not begin", "err", err)
-		return &report{Services: []*serviceReport{{Error: err.Error()}}}, exitFailed
+		now, to := s.clock()
+		return &report{Run: "could not begin", DryRun: s.dry, Now: now, To: to, Services: []*serviceReport{{Error: err.Error()}}}, exitFailed
 	}
 	if err := p.print(rep); err != nil {
 		p.log.Error("printing the report", "err", err)

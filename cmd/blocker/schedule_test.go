@@ -45,7 +45,7 @@ func TestAScheduleRunsAtOnceAndStops(t *testing.T) {
 	if len(w.prefixes("edgewarden_1")) != 1 {
 		t.Errorf("the first run did not block: %v", w.prefixes("edgewarden_1"))
 	}
-	for _, path := range []string{"/readyz", "/metrics"} {
+	for _, path := range []string{"/readyz", "/metrics", "/", "/page"} {
 		resp, err := http.Get("http://" + port + path)
 		if err != nil {
 			t.Fatal(err)
@@ -54,6 +54,9 @@ func TestAScheduleRunsAtOnceAndStops(t *testing.T) {
 		resp.Body.Close()
 		if err != nil || resp.StatusCode != 200 {
 			t.Errorf("%s: %d %v %s", path, resp.StatusCode, err, body)
+		}
+		if strings.HasSuffix("/page", path) && !strings.Contains(string(body), "1 blocked, 0 released") {
+			t.Errorf("%s does not show the run: %.200s", path, body)
 		}
 		if path == "/metrics" && !strings.Contains(string(body), `edgewarden_blocker_runs_total{exit_code="0"} 1`) {
 			t.Errorf("metrics: %s", body)

@@ -36,6 +36,7 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 	sr.Snapshot = snapshot
 
 	past := ledger.ForService(c.past, svc.ID)
+	sr.past = past
 	summaries := ledger.Summaries(past)
 	sr.Usual = c.usual(summaries, svc.ID, set)
 	present := snapshot.Present()

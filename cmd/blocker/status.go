@@ -45,7 +45,10 @@ type statusEntry struct {
 }
 
 // status shows, from the edge itself, what is blocked, why and until when.
-func (p *program) status(ctx context.Context) (int, error) {
+func (p *program) status(ctx context.Context, cmd statusCmd) (int, error) {
+	if err := checkPage(cmd.Report); err != nil {
+		return exitUsage, err
+	}
 	s, err := p.settings()
 	if err != nil {
 		return exitUsage, err
@@ -63,15 +66,20 @@ func (p *program) status(ctx context.Context) (int, error) {
 	}
 	now, _ := s.clock()
 	var docs []statusDoc
+	var read []*serviceReport
 	failed := 0
 	for _, svc := range s.Services {
 		snapshot, err := client.Read(ctx, s.target(svc))
+		read = append(read, edgeReport(&serviceReport{Service: svc}, snapshot, err))
 		if err != nil {
 			failed++
 			docs = append(docs, statusDoc{ServiceID: svc.ID, Entries: []statusEntry{}, Error: err.Error()})
 			continue
 		}
 		docs = append(docs, statusOf(snapshot, now))
+	}
+	if err := p.statusPage(ctx, cmd.Report, s, now, read); err != nil {
+		return exitFailed, err
 	}
 	code := exitOK
 	if failed > 0 {

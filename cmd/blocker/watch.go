@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"edgewarden/internal/admin"
+	pages "edgewarden/internal/report"
 )
 
 // watch is the operator's port of a scheduled blocker.
@@ -16,6 +17,7 @@ type watch struct {
 	server  *admin.Server
 	runs    *prometheus.CounterVec
 	success prometheus.Gauge
+	page    pages.Live
 	last    atomic.Int64 // unix seconds of the last run that did not fail
 	served  chan error
 }
@@ -32,7 +34,7 @@ func (p *program) watch(addr string) (*watch, error) {
 	}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(w.runs, w.success)
-	server, err := admin.Listen(admin.Options{Addr: addr, Registry: reg, Logger: p.log, Ready: func() error {
+	server, err := admin.Listen(admin.Options{Addr: addr, Registry: reg, Logger: p.log, Page: &w.page, Ready: func() error {
 		if w.last.Load() == 0 {
 			return fmt.Errorf("no run has succeeded yet")
 		}
@@ -55,6 +57,19 @@ func (w *watch) done(code int, healthy bool) {
 		w.last.Store(now)
 		w.success.Set(float64(now))
 	}
+}
+
+// show puts the page of a run on the port.
+func (w *watch) show(p *program, rep *report, s *settings) {
+	if w.server == nil {
+		return
+	}
+	page, err := p.pageOf(rep, s.period, s.Capacity)
+	if err != nil {
+		p.log.Error("the page cannot be shown; the last one stays", "err", err)
+		return
+	}
+	w.page.Set(page)
 }
 
 // close ends the port.

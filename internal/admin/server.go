@@ -23,9 +23,10 @@ type Options struct {
 	Registry *prometheus.Registry // nil serves no metrics
 	Ready    func() error         // nil error means ready; the error says why not. A nil function means always ready
 	Logger   *slog.Logger         // nil is silent
+	Page     http.Handler         // answers GET / and GET /page; nil serves neither
 }
 
-// Server serves /metrics, /healthz and /readyz.
+// Server serves /metrics, /healthz, /readyz and a page.
 type Server struct {
 	http     *http.Server
 	listener net.Listener
@@ -81,6 +82,10 @@ func handler(o Options) http.Handler {
 		}
 		text(w, http.StatusOK, "ready")
 	})
+	if o.Page != nil {
+		mux.Handle("GET /{$}", o.Page)
+		mux.Handle("GET /page", o.Page)
+	}
 	if o.Registry != nil {
 		mux.Handle("GET /metrics", promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{Registry: o.Registry, Timeout: 20 * time.Second}))
 	}
