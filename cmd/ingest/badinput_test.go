@@ -98,6 +98,11 @@ func TestServeRefusesToStart(t *testing.T) {
 	three := writeFile(t, filepath.Join(dir, "three"), "a\nb\nc\n")
 	empty := writeFile(t, filepath.Join(dir, "empty"), "\n")
 	config := writeFile(t, filepath.Join(dir, "edgewarden.yaml"), "rules: []\ningest:\n  lisen: 127.0.0.1:0\n")
+	newer := filepath.Join(dir, "newer")
+	if err := os.Mkdir(newer, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(newer, ".version"), "2\n")
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -117,6 +122,7 @@ func TestServeRefusesToStart(t *testing.T) {
 		{"an unknown flag", exitUsage, nil, []string{"--spoool", "x"}, []string{"--spoool", "ingest --help"}},
 		{"a spool folder that cannot be written", exitFailed, nil, []string{"--spool", filepath.Join(file, "spool")}, []string{"spool", file, "this user can create and write"}},
 		{"a lake folder that cannot be written", exitFailed, nil, []string{"--lake", filepath.Join(file, "lake")}, []string{"lake", file, "this user can create and write"}},
+		{"a lake of a newer release", exitFailed, nil, []string{"--lake", newer}, []string{newer, "use the newer release on it, or give this one another --lake\n"}},
 		{"a second process on the same spool", exitFailed, nil, []string{"--spool", running.spool}, []string{"in use by another process", running.spool, "a spool of its own"}},
 		{"an address in use", exitFailed, nil, []string{"--listen", busy.Addr().String()}, []string{busy.Addr().String(), "in use"}},
 		{"an admin address in use", exitFailed, nil, []string{"--admin", busy.Addr().String()}, []string{busy.Addr().String(), "in use"}},

@@ -55,6 +55,9 @@ func (h *house) openRoutes(ctx context.Context, p *program) error {
 		return nil
 	}
 	w, err := lake.OpenWriter(lake.Options{Dir: h.c.Lake, RetainFor: h.c.LakeRetention, RetainBytes: h.c.LakeMaxBytes, Logger: h.log})
+	if errors.Is(err, lake.ErrNewer) {
+		return err // says itself what to do
+	}
 	if err != nil {
 		return fmt.Errorf("%w; --lake must name a folder that this user can create and write", err)
 	}
