@@ -7,18 +7,23 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"edgewarden/internal/detect"
 	"edgewarden/internal/plain"
 	"edgewarden/internal/policy"
+	"edgewarden/internal/terminal"
 )
 
 // RenderOptions shape what Render prints.
 type RenderOptions struct {
-	Max       int              // lines of each kind of change and of refusals; 0 means all
-	Threshold map[string]int64 // by rule: the number of requests that its condition asks for, shown beside what was measured
+	Max       int                 // changes of each kind, and refusals; 0 means all
+	More      string              // how to see the others: said where Max cuts
+	Threshold map[string]int64    // by rule: the number of requests that its condition asks for, shown beside what was measured
+	Screen    terminal.Screen     // what it is read on; the zero Screen is a file
+	Undo      func(Change) string // the command that undoes a change, "" for none; nil for none at all
 }
 
 // renderer writes into a buffer, so that a plan is printed whole or not at all.
@@ -28,13 +33,18 @@ type renderer struct {
 	o RenderOptions
 }
 
-// Render prints a plan for people: a summary to read aloud, then every change with its reason and one line of evidence.
-// Text from the log is made harmless. Its error is the writer's.
+// hang is the column where everything about a change begins that is not its first line.
+const hang = 11
+
+// Render prints a plan for people: a summary to read aloud, then every change with its reason, one line of evidence and what
+// undoes it. Text from the log is made harmless. On a screen, lines break between fields and evidence is cut; an address
+// is neither broken nor cut, nor is a command, so that it can be copied. Its error is the writer's.
 //
 //	3 changes: 1 block, 1 release, 1 extension; 2 refused, 14 kept
-//	+ block    203.0.113.9/32      edgewarden_1  for 1h until 2031-05-06T08:08:09Z  rule login-bruteforce  412 requests (60 make an offender)
+//	+ block    203.0.113.9/32      NZ AS64500  rule login-bruteforce  412 requests (60 make an offender)  for 1h until 2031-05-06T08:08:09Z  strike 1  in edgewarden_1
 //	           412 failed logins in 15m
-//	           evidence: peak 90/min, 401 412; /login 412; NZ AS64500; "curl/8.0"
+//	           peak 90/min; 0 ok, 412 errors; 401 ×412; /login ×412; "curl/8.0"
+//	           undo: blocker unblock 203.0.113.9 --reason …
 //	~ extend   …
 //	- release  …
 //	! refused  …
@@ -43,14 +53,14 @@ func Render(w io.Writer, p *Plan, o RenderOptions) error {
 	r := &renderer{p: p, o: o}
 	r.summary()
 	for _, s := range p.Problems {
-		r.line("? problem  %s", plain.Text(s, 400))
+		r.notice("? problem", plain.Text(s, 400))
 	}
 	r.limits()
 	for _, op := range []Op{Create, Update, Delete} {
 		r.changes(op)
 	}
-	r.refused("! refused ", p.Refusals)
-	r.refused("! no room ", p.NoRoom)
+	r.refused("refused", p.Refusals)
+	r.refused("no room", p.NoRoom)
 	if n := len(p.Kept); n > 0 {
 		r.line("= kept     %d", n)
 	}
@@ -60,6 +70,18 @@ func Render(w io.Writer, p *Plan, o RenderOptions) error {
 
 func (r *renderer) line(format string, args ...any) {
 	r.b.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
+}
+
+// notice is a sentence about the whole plan.
+func (r *renderer) notice(head, text string) {
+	r.line("%s%s", r.o.Screen.Paint(terminal.Changed, terminal.Pad(head, hang)), strings.TrimLeft(r.o.Screen.Wrap(hang, text), " "))
+}
+
+// under is a sentence below a change's first line.
+func (r *renderer) under(text string) {
+	if text != "" {
+		r.line("%s", r.o.Screen.Wrap(hang, text))
+	}
 }
 
 // summary is one sentence of numbers.
@@ -90,7 +112,7 @@ func (r *renderer) summary() {
 	if len(tail) > 0 {
 		head += "; " + strings.Join(tail, ", ")
 	}
-	r.line("%s", head)
+	r.line("%s", strings.TrimLeft(r.o.Screen.Wrap(0, head), " "))
 }
 
 var nouns = map[string]string{"block": "block", "shadow": "shadow entry", "exempt": "exemption", "allow": "allowlist entry", "extend": "extension", "release": "release"}
@@ -129,9 +151,9 @@ func (r *renderer) limits() {
 		}
 		note := ""
 		if c.Note != "" {
-			note = "  " + plain.Text(c.Note, 200)
+			note = ": " + plain.Text(c.Note, 200)
 		}
-		r.line("? limit    %s %s: %s, limit %s%s", c.Name, state, figure(c.Value), figure(c.Limit), note)
+		r.notice("? limit", fmt.Sprintf("%s %s: %s, limit %s%s", c.Name, state, figure(c.Value), figure(c.Limit), note))
 	}
 }
 
@@ -140,6 +162,8 @@ func figure(f float64) string {
 }
 
 var signs = map[Op]string{Create: "+", Update: "~", Delete: "-"}
+
+var styles = map[Op]terminal.Style{Create: terminal.Good, Update: terminal.Changed, Delete: terminal.Gone}
 
 func (r *renderer) changes(op Op) {
 	n := 0
@@ -152,29 +176,90 @@ func (r *renderer) changes(op Op) {
 		}
 		r.change(c)
 	}
-	if r.o.Max > 0 && n > r.o.Max {
-		r.line("%s … and %d more", signs[op], n-r.o.Max)
+	if r.o.Max > 0 {
+		r.more(signs[op], n-r.o.Max)
 	}
 }
 
+// more says that n are not shown.
+func (r *renderer) more(sign string, n int) {
+	if n <= 0 {
+		return
+	}
+	how := ""
+	if r.o.More != "" {
+		how = " (" + r.o.More + ")"
+	}
+	r.line("%s … and %s more%s", sign, grouped(n), how)
+}
+
+// grouped writes 2940 as 2,940.
+func grouped(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// head prints the first line of a change or refusal: its sign and word, its address, and fields.
+func (r *renderer) head(style terminal.Style, sign, word, address string, fields ...string) {
+	// The first field is word and address, since they are never parted; colour is put on afterwards, so that it takes no room.
+	first := sign + " " + terminal.Pad(word, hang-3) + " " + terminal.Pad(address, 19)
+	all := []terminal.Field{{Text: first}}
+	for _, f := range fields {
+		if f != "" {
+			all = append(all, terminal.Field{Text: f})
+		}
+	}
+	text, screen := r.o.Screen.Line(hang, all...), r.o.Screen
+	lead := sign + " " + word
+	if screen.Color {
+		text = screen.Paint(style, lead) + strings.Replace(strings.TrimPrefix(text, lead), address, screen.Paint(terminal.Strong, address), 1)
+	}
+	r.line("%s", text)
+}
+
 func (r *renderer) change(c Change) {
-	text := fmt.Sprintf("%s %-8s %-19s %s", signs[c.Op], word(c), prefixText(c.Prefix), plain.Text(c.ACL, 60))
-	if c.Op != Delete {
-		text += "  " + r.duration(c.Mark)
-	}
-	text += "  rule " + plain.Text(cmp.Or(c.Mark.Rule, "-"), 60)
-	if c.Mark.Strikes > 1 {
-		text += fmt.Sprintf("  strike %d", c.Mark.Strikes)
-	}
 	var d policy.Decision
 	if c.Decision != nil {
 		d = *c.Decision
 	}
-	r.line("%s%s", text, r.measured(d))
-	if c.Reason != "" {
-		r.line("           %s", plain.Text(c.Reason, 300))
+	strikes, duration := "", ""
+	if c.Op != Delete {
+		duration = r.duration(c.Mark)
 	}
+	if c.Mark.Strikes > 0 && c.Mark.Kind != policy.KindExempt && c.Mark.Kind != policy.KindAllow {
+		strikes = fmt.Sprintf("strike %d", c.Mark.Strikes)
+	}
+	r.head(styles[c.Op], signs[c.Op], word(c), prefixText(c.Prefix), origin(d), rule(c.Mark.Rule), r.measured(d), duration, strikes, "in "+plain.Text(c.ACL, 60))
+	r.under(plain.Text(c.Reason, 300))
 	r.evidence(d)
+	if r.o.Undo != nil {
+		if command := r.o.Undo(c); command != "" {
+			r.line("%s", r.o.Screen.Paint(terminal.Quiet, strings.Repeat(" ", hang)+"undo: "+command))
+		}
+	}
+}
+
+// rule names a rule; "" for an entry that comes from none.
+func rule(name string) string {
+	if name == "" || name == "-" {
+		return ""
+	}
+	return "rule " + plain.Text(name, 60)
+}
+
+// origin is where an address is, as far as the log tells.
+func origin(d policy.Decision) string {
+	if d.Offender == nil || d.Offender.Evidence == nil {
+		return ""
+	}
+	where := plain.Text(d.Offender.Evidence.Country, 10)
+	if n := d.Offender.Evidence.ASN; n != 0 {
+		where = strings.TrimSpace(fmt.Sprintf("%s AS%d", where, n))
+	}
+	return where
 }
 
 func (r *renderer) duration(m Mark) string {
@@ -201,7 +286,7 @@ func (r *renderer) measured(d policy.Decision) string {
 	if d.Offender == nil {
 		return ""
 	}
-	t := fmt.Sprintf("  %d requests", d.Offender.Measures.Requests)
+	t := fmt.Sprintf("%d requests", d.Offender.Measures.Requests)
 	if n := r.o.Threshold[d.Rule]; n > 0 {
 		t += fmt.Sprintf(" (%d make an offender)", n)
 	}
@@ -221,18 +306,11 @@ func (r *renderer) evidence(d policy.Decision) {
 				parts = append(parts, t)
 			}
 		}
-		where := plain.Text(e.Country, 10)
-		if e.ASN != 0 {
-			where = strings.TrimSpace(fmt.Sprintf("%s AS%d", where, e.ASN))
-		}
-		if where != "" {
-			parts = append(parts, where)
-		}
 		for _, a := range first(e.Agents, 1) {
 			parts = append(parts, `"`+plain.Text(a.Value, 60)+`"`)
 		}
 	}
-	r.line("           evidence: %s", strings.Join(parts, "; "))
+	r.line("%s", r.o.Screen.Fit(hang, strings.Join(parts, "; ")))
 }
 
 func first[T any](s []T, n int) []T { return s[:min(n, len(s))] }
@@ -245,18 +323,16 @@ func countsText(cs []detect.Count) string {
 	return strings.Join(parts, ", ")
 }
 
-func (r *renderer) refused(sign string, ds []policy.Decision) {
+func (r *renderer) refused(what string, ds []policy.Decision) {
 	ds = slices.Clone(ds)
 	sortDecisions(ds)
 	for i, d := range ds {
 		if r.o.Max > 0 && i == r.o.Max {
-			r.line("%s… and %d more", sign, len(ds)-i)
+			r.more("! "+what, len(ds)-i)
 			return
 		}
-		r.line("%s %-19s rule %s  %s%s", sign, plain.Text(cmp.Or(d.Key, prefixText(d.Prefix)), 60), plain.Text(cmp.Or(d.Rule, "-"), 60), plain.Text(d.Code, 40), r.measured(d))
-		if d.Reason != "" {
-			r.line("           %s", plain.Text(d.Reason, 300))
-		}
+		r.head(terminal.Refused, "!", what, plain.Text(cmp.Or(d.Key, prefixText(d.Prefix)), 60), plain.Text(d.Code, 40), origin(d), rule(d.Rule), r.measured(d))
+		r.under(plain.Text(d.Reason, 300))
 	}
 }
 

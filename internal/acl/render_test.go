@@ -35,28 +35,39 @@ func shown(t *testing.T) *acl.Plan {
 
 func TestRenderReadsLikeAGoodDiff(t *testing.T) {
 	var b strings.Builder
-	if err := acl.Render(&b, shown(t), acl.RenderOptions{Threshold: map[string]int64{"login-bruteforce": 60}}); err != nil {
+	if err := acl.Render(&b, shown(t), acl.RenderOptions{Threshold: map[string]int64{"login-bruteforce": 60}, Undo: undo}); err != nil {
 		t.Fatal(err)
 	}
 	want := `4 changes: 1 block, 1 allowlist entry, 1 extension, 1 release; 1 refused, 1 kept
 ? limit    loss failed: 0.2, limit 0.05
-+ allow    198.51.100.0/24     edgewarden_exempt  without end  rule -
++ allow    198.51.100.0/24      without end  in edgewarden_exempt
            office
-+ block    203.0.113.1/32      edgewarden_1  for 1h until 2026-05-06T08:08:09Z  rule login-bruteforce  strike 2  412 requests (60 make an offender)
++ block    203.0.113.1/32       NZ AS64500  rule login-bruteforce  412 requests (60 make an offender)  for 1h until 2026-05-06T08:08:09Z  strike 2  in edgewarden_1
            412 failed logins in 15m
-           evidence: peak 90/min; 0 ok, 412 errors; 401 ×412; /login\x1b]0;owned\x07 ×412; NZ AS64500; "curl/8\u202e"
-~ extend   203.0.113.11/32     edgewarden_1  for 2h until 2026-05-06T09:08:09Z  rule flood  50 requests
+           peak 90/min; 0 ok, 412 errors; 401 ×412; /login\x1b]0;owned\x07 ×412; "curl/8\u202e"
+           undo: undo 203.0.113.1/32
+~ extend   203.0.113.11/32      rule flood  50 requests  for 2h until 2026-05-06T09:08:09Z  strike 1  in edgewarden_1
            too many requests
-           evidence: peak 0/min; 50 ok, 0 errors
-- release  203.0.113.10/32     edgewarden_1  rule flood
+           peak 0/min; 50 ok, 0 errors
+           undo: undo 203.0.113.11/32
+- release  203.0.113.10/32      rule flood  strike 1  in edgewarden_1
            its time is over: 2026-05-06T07:07:09Z
-! refused  203.0.113.13        rule flood  foreign_entry  5 requests
+           undo: undo 203.0.113.10/32
+! refused  203.0.113.13         foreign_entry  rule flood  5 requests
            already in edgewarden_2 by somebody else's entry id003, comment "Ann's \x1b[31m"
 = kept     1
 `
 	if d := cmp.Diff(want, b.String()); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
+}
+
+// undo stands for the command that the program would name; an allowlist entry has none.
+func undo(c acl.Change) string {
+	if c.Mark.Kind == policy.KindAllow {
+		return ""
+	}
+	return "undo " + c.Prefix.String()
 }
 
 func TestTextFromTheLogIsHarmlessInEveryLine(t *testing.T) {
@@ -81,10 +92,10 @@ func TestALongPlanCanBeCut(t *testing.T) {
 	p := acl.Diff(s, ds, acl.DiffOptions{Now: t0})
 	acl.Guard(p, s, acl.GuardInput{Limits: acl.Limits{NewBlocks: 5}})
 	var b strings.Builder
-	if err := acl.Render(&b, p, acl.RenderOptions{Max: 3}); err != nil {
+	if err := acl.Render(&b, p, acl.RenderOptions{Max: 3, More: "--all"}); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(b.String(), "+ … and 2 more\n") || !strings.Contains(b.String(), "! refused … and 12 more\n") || !strings.HasPrefix(b.String(), "5 changes: 5 blocks; 15 refused\n") {
+	if !strings.Contains(b.String(), "+ … and 2 more (--all)\n") || !strings.Contains(b.String(), "! refused … and 12 more (--all)\n") || !strings.HasPrefix(b.String(), "5 changes: 5 blocks; 15 refused\n") {
 		t.Errorf("\n%s", b.String())
 	}
 }
