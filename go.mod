@@ -19,10 +19,14 @@ require (
 	github.com/pires/go-proxyproto v0.15.0 // PROXY protocol
 	github.com/prometheus/client_golang v1.25.0 // metrics
 	github.com/robfig/cron/v3 v3.0.1 // the schedule of a blocker that stays
+	github.com/rivo/uniseg v0.4.7 // columns that a character takes
+	github.com/rogpeppe/go-internal v1.16.0 // testscript, in tests
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // checks --json against its schema, in tests
 	go.uber.org/goleak v1.3.0 // goroutines left behind by tests
 	golang.org/x/net v0.61.0 // parses the page, in tests
 	golang.org/x/oauth2 v0.37.0 // tokens that expire, in tests
 	golang.org/x/sync v0.24.0 // groups of goroutines that fail together
+	golang.org/x/term v0.47.0 // is this a terminal, and how wide
 	google.golang.org/api v0.304.0 // client options, errors of BigQuery
 	google.golang.org/genproto v0.0.0-20261012220534-4341edf3f941 // HttpRequest of a log entry
 	google.golang.org/genproto/googleapis/api v0.0.0-20261012220534-4341edf3f941 // the monitored resource
@@ -73,9 +77,6 @@ require (
 	github.com/prometheus/client_model v0.6.3 // indirect
 	github.com/prometheus/common v0.72.0 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
-	github.com/rivo/uniseg v0.4.7 // indirect
-	github.com/rogpeppe/go-internal v1.16.0 // indirect
-	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // indirect
 	github.com/twpayne/go-geom v1.6.1 // indirect
 	github.com/zeebo/xxh3 v1.1.0 // indirect
 	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
@@ -91,7 +92,6 @@ require (
 	golang.org/x/mod v0.42.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/telemetry v0.0.0-20260924152758-ed294f943157 // indirect
-	golang.org/x/term v0.47.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.16.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect

@@ -22,7 +22,7 @@ func (p *program) byHand(ctx context.Context, event, reason string, decide func(
 		return exitUsage, err
 	}
 	defer done()
-	rep := &report{Run: c.id, DryRun: c.dry, Now: c.now, To: c.to}
+	rep := &report{Run: c.id, DryRun: c.dry, Now: c.now, To: c.to, Capacity: c.Capacity}
 	for _, svc := range c.Services {
 		sr, err := c.serviceByHand(ctx, svc, event, reason, decide)
 		if err != nil {

@@ -15,6 +15,7 @@ type report struct {
 	Run      string
 	DryRun   bool
 	Now, To  time.Time
+	Capacity int // entries that an ACL holds; 0 when not known
 	Services []*serviceReport
 }
 

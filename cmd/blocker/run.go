@@ -145,7 +145,7 @@ func (p *program) cycle(ctx context.Context, s *settings, prepare func(*cycle)) 
 	c.chain = ledger.NewChain(store, c.id, p.actor(), source())
 	c.loadLists(ctx)
 
-	rep := &report{Run: c.id, DryRun: s.dry, Now: c.now, To: c.to}
+	rep := &report{Run: c.id, DryRun: s.dry, Now: c.now, To: c.to, Capacity: s.Capacity}
 	c.recordOverride(ctx)
 	for _, svc := range s.Services {
 		sr, err := c.service(ctx, svc)
@@ -185,5 +185,5 @@ func (p *program) print(r *report) error {
 		enc.SetIndent("", "  ")
 		return enc.Encode(r.document())
 	}
-	return r.text(p.stdout)
+	return r.text(p.stdout, p.view())
 }

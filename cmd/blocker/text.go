@@ -9,56 +9,59 @@ import (
 	"edgewarden/internal/acl"
 	"edgewarden/internal/plain"
 	"edgewarden/internal/policy"
+	"edgewarden/internal/terminal"
 )
 
-// text prints a report for people: per service what stands first in an engineer's mind (may I trust this?), then the plan.
-func (r *report) text(w io.Writer) error {
+// text prints a report for people: per service what stands first in an engineer's mind (may I trust this?), then the plan, and
+// last, where the cursor stands, the sentence to read aloud.
+func (r *report) text(w io.Writer, v view) error {
 	var b strings.Builder
 	if r.DryRun {
 		b.WriteString("dry run: nothing was written\n")
 	}
 	for _, s := range r.Services {
-		s.text(&b)
+		s.text(&b, v)
 	}
-	b.WriteString(r.line() + "\n")
+	v.say(&b, terminal.Strong, "", r.line())
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
 // text prints one service.
-func (s *serviceReport) text(b *strings.Builder) {
+func (s *serviceReport) text(b *strings.Builder, v view) {
 	if s.Service.ID != "" {
 		fmt.Fprintf(b, "service %s%s\n", s.Service.ID, nameOf(s.Service.Name))
 	}
 	if s.Error != "" {
-		b.WriteString("FAILED, see above\n") // stderr has said why
+		v.say(b, terminal.Alarm, "FAILED", ", see above") // stderr has said why
 	}
 	if s.Refused != "" {
-		fmt.Fprintf(b, "REFUSED: %s\n", plain.Text(s.Refused, 0))
+		v.say(b, terminal.Alarm, "REFUSED:", s.Refused)
 	}
 	for _, a := range s.Alerts {
-		fmt.Fprintf(b, "ALERT: %s\n", plain.Text(a, 0))
+		v.say(b, terminal.Alarm, "ALERT:", a)
 	}
 	for _, f := range floodLines(s.Floods) {
 		fmt.Fprintf(b, "%s\n", plain.Text(f, 0))
 	}
 	for _, u := range s.Unreviewed {
-		fmt.Fprintf(b, "NOT AS REVIEWED: %s\n", plain.Text(u, 0))
+		v.say(b, terminal.Alarm, "NOT AS REVIEWED:", u)
 	}
 	if s.Plan == nil {
 		return
 	}
-	if err := acl.Render(b, s.Plan, acl.RenderOptions{Threshold: s.Floors}); err != nil {
+	o := acl.RenderOptions{Threshold: s.Floors, Max: v.max(), More: "--all or --json", Screen: v.screen, Undo: v.undo(s.Service.ID)}
+	if err := acl.Render(b, s.Plan, o); err != nil {
 		fmt.Fprintf(b, "the plan cannot be shown: %v\n", err) // a strings.Builder does not fail
 	}
 	if line := healthLine(s); line != "" {
-		fmt.Fprintf(b, "%s\n", line)
+		v.say(b, "", "", line)
 	}
 	for _, n := range s.Notes {
-		fmt.Fprintf(b, "%s\n", plain.Text(n, 0))
+		v.say(b, "", "", n)
 	}
 	if s.LedgerError != "" {
-		fmt.Fprintf(b, "LEDGER NOT WRITTEN: %s\n", plain.Text(s.LedgerError, 0))
+		v.say(b, terminal.Alarm, "LEDGER NOT WRITTEN:", s.LedgerError)
 	}
 	if !s.LeaseUntil.IsZero() {
 		fmt.Fprintf(b, "the edge enforces until %s\n", s.LeaseUntil.UTC().Format(time.RFC3339))
@@ -75,7 +78,7 @@ func nameOf(name string) string {
 // line is the summary that can be read aloud.
 func (r *report) line() string {
 	var n counts
-	var refused, failed, unjudged int
+	var failed, unjudged int
 	var d data
 	for _, s := range r.Services {
 		if s.Error != "" {
@@ -88,10 +91,12 @@ func (r *report) line() string {
 		}
 		if s.Plan != nil {
 			n.add(s.Plan.Changes)
-			refused += len(s.Plan.Refusals)
 		}
 	}
-	parts := []string{n.text(r.DryRun) + fmt.Sprintf(", %d refused", refused)}
+	parts := []string{n.text(r.DryRun) + ", " + refusedText(r.Services)}
+	if t := touchText(r.Services); t != "" {
+		parts = append(parts, t)
+	}
 	if d.Rows > 0 {
 		parts = append(parts, fmt.Sprintf("%d rows", d.Rows))
 	}
@@ -106,6 +111,9 @@ func (r *report) line() string {
 	}
 	if d.Billed != nil {
 		parts = append(parts, bytesText(*d.Billed)+" billed")
+	}
+	if t := fullText(r.Services, r.Capacity); t != "" {
+		parts = append(parts, t)
 	}
 	if unjudged > 0 {
 		parts = append(parts, fmt.Sprintf("%d rules NOT JUDGED", unjudged))
