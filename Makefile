@@ -6,7 +6,7 @@ FUZZTIME ?= 5s
 # every module of the repository besides the product's own: checks that are too heavy for its go.mod
 TEST_MODULES := $(patsubst ./%/go.mod,%,$(filter-out ./go.mod ./tools/go.mod ./internal/report/browser/go.mod ./deploy/kubernetes/verify/controlplane/go.mod,$(shell find . -name go.mod -not -path './.git/*' | sort)))
 
-.PHONY: help build demo gameday gameday-fixed test ci lint static vuln race fuzz cards bench bench-peers torture soak modules verify-kubernetes images licenses sbom reproducible
+.PHONY: help build demo gameday gameday-fixed test ci lint static vuln race fuzz cards bench bench-peers torture soak modules verify-kubernetes images licenses sbom reproducible page page-if-found
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -77,14 +77,14 @@ verify-kubernetes: ## the manifests against Kubernetes' types and schemas, and a
 	cd deploy/kubernetes/verify && $(GO) test -count=1 ./...
 	cd deploy/kubernetes/verify/controlplane && CGO_ENABLED=0 $(GO) test -vet=off -trimpath -count=1 ./... # vet would look into all of Kubernetes
 
-.PHONY: page page-if-found
 page: ## the page of a run in a real Chromium, with axe-core; PAGE_SHOTS=DIR keeps pictures
 	@GO="$(GO)" tools/page.sh required
 
 page-if-found: # the same in ci, where a browser may be missing
 	@GO="$(GO)" tools/page.sh
 
-# -count=1: what these tests read outside of their module is not noticed by the cache of results
+# -count=1: what these tests read outside of their module is not noticed by the cache of results. -timeout: the emulator of
+# BigQuery can need more than go test's ten minutes on a busy machine.
 modules: ## checks that live in modules of their own (manifests, VCL, …)
 	@test -n "$(TEST_MODULES)" || { echo 'no test module found'; exit 1; }
-	@set -e; for dir in $(TEST_MODULES); do echo "== $$dir"; (cd $$dir && $(GO) test -count=1 ./...); done
+	@set -e; for dir in $(TEST_MODULES); do echo "== $$dir"; (cd $$dir && $(GO) test -count=1 -timeout 30m ./...); done
