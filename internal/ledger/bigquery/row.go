@@ -65,8 +65,8 @@ func eventOf(values []bq.Value) (ledger.Event, error) {
 			return e, fmt.Errorf("column %s: %T does not fit", columns[i].Name, v)
 		}
 	}
-	if version > ledger.Version {
-		return e, fmt.Errorf("record has version %d, written by a newer release; this one reads %d: read and verify this ledger with the newer one", version, ledger.Version)
+	if err := ledger.CheckVersion(int(version)); err != nil {
+		return e, err
 	}
 	e.Version, e.Seq, e.Time = int(version), int(seq), e.Time.UTC()
 	if err := json.Unmarshal([]byte(detail), &e.Detail); err != nil {
