@@ -60,7 +60,9 @@ func (e *Engine) Billed() int64 { return e.billed.Load() }
 // place is what the errors of queries name.
 func (e *Engine) place() query.Place {
 	p := query.Place{
-		Table: e.table, Billing: e.opt.BillingProject, Endpoint: e.opt.Endpoint, MaxBytes: e.opt.MaxBytes,
+		Table: e.table, Billing: e.opt.BillingProject, Endpoint: e.opt.Endpoint, MaxBytes: e.opt.MaxBytes, Limit: "--max-bytes",
+		Less:      "shorten the windows or narrow the where of the rules that match most requests",
+		Smaller:   "shorten the longest window, check that the table is partitioned on timestamp, or raise --max-bytes",
 		Where:     ", and that --location names the place where it lies",
 		WrongType: "a column has another type than table kind " + string(e.opt.Kind) + " expects; give the column the type of the record's field, or correct the column mapping",
 	}

@@ -51,7 +51,7 @@ type Options struct {
 	MaxBytes int64 // most bytes a query may be billed for; 0 means DefaultMaxBytes
 
 	// Labels mark the jobs in the billing export, beside app=edgewarden and
-	// query=detect or evidence. Values are made to fit BigQuery's grammar.
+	// query, which says what was asked for. Values are made to fit BigQuery's grammar.
 	Labels map[string]string
 
 	Deadline      time.Duration         // of one query; 0 means DefaultDeadline

@@ -17,19 +17,10 @@ func (e *Engine) Scan(ctx context.Context, s detect.Scan) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	location, err := e.findLocation(ctx)
-	if err != nil {
-		return 0, err
-	}
-	runner := e.runner
-	if s.Deadline > 0 {
-		runner.Deadline = s.Deadline
-	}
-	ans, err := runner.Ask(ctx, query.Question{Name: s.Name, Text: st.SQL, Params: parameters(st), DryRun: s.Dry, Location: location})
+	ans, err := e.ask(ctx, query.Question{Name: s.Name, Text: st.SQL, Params: parameters(st), DryRun: s.Dry, Deadline: s.Deadline})
 	if err != nil || s.Dry {
 		return ans.Bytes, err
 	}
-	e.billed.Add(ans.Billed)
 	s.Begin()
 	for i, row := range ans.Rows {
 		if err := scan(ans.Schema, row, s.Columns, s.Next()); err != nil {

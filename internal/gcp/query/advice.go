@@ -32,6 +32,7 @@ type Place struct {
 	Location string // of the dataset; empty when it is not known
 	Endpoint string // empty means Google's
 	MaxBytes int64  // of a query
+	Limit    string // what the caller calls MaxBytes, such as a flag
 
 	Does      string                   // what the caller does with the table; empty means read
 	Grant     string                   // the role it needs for that, and where; empty means roles/bigquery.dataViewer on the dataset
@@ -39,6 +40,8 @@ type Place struct {
 	NoTable   string                   // what to do when there is no table, after "the table does not exist; check its name"
 	NoColumn  func(name string) string // what to say of a column that is missing
 	WrongType string                   // what to do when a column has another type
+	Less      string                   // how a query is made to do less
+	Smaller   string                   // what to do when a query would read more than MaxBytes
 }
 
 // Explain says in one sentence what failed, where, and what to do; err stays in
@@ -82,7 +85,7 @@ func (p Place) advise(err error) (where, do string) {
 		}
 		return table, "cannot reach " + at + "; check the network policy, the proxy and --bigquery-endpoint"
 	case late:
-		return table, "did not answer before the deadline and was cancelled; shorten the windows of the rules, or look for a queue of slots in project " + p.Billing
+		return table, "did not answer before the deadline and was cancelled; " + p.Less + ", or look for a queue of slots in project " + p.Billing
 	}
 	if noCredentials(err) {
 		return table, CredentialAdvice
@@ -115,9 +118,9 @@ func (p Place) adviseFault(f fault) (where, do string) {
 	case f.code == 429:
 		return "in project " + p.Billing, "BigQuery is asked too often; run fewer blockers at once, the next run tries again"
 	case f.reason == "resourcesExceeded":
-		return table, "needs more memory than BigQuery gives one query; shorten the windows or narrow the where of the rules that match most requests"
+		return table, "needs more memory than BigQuery gives one query; " + p.Less
 	case f.reason == "stopped":
-		return table, "somebody cancelled the job or it ran into its time limit; run again, with shorter windows if it was the limit"
+		return table, "somebody cancelled the job or it ran into its time limit; run again and, if it was the limit, " + p.Less
 	case f.reason == "invalidQuery" || f.reason == "invalid" || f.code == 400:
 		return p.adviseQuery(f.message)
 	}
@@ -129,7 +132,7 @@ const reasonBytes = "bytesBilledLimitExceeded"
 
 // TooManyBytes is the sentence about a query that needs more than its limit.
 func (p Place) TooManyBytes(needed string) string {
-	return fmt.Sprintf("would read more than --max-bytes %d (%s needed) and was stopped before it cost anything; shorten the longest window, check that the table is partitioned on timestamp, or raise --max-bytes", p.MaxBytes, needed)
+	return fmt.Sprintf("would read more than %s %d (%s needed) and was stopped before it cost anything; %s", p.Limit, p.MaxBytes, needed, p.Smaller)
 }
 
 // adviseAccess tells the two grants apart by the permission Google names.

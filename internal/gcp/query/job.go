@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -37,7 +38,7 @@ var ErrUnknown = errors.New("whether it was carried out is not known")
 type Runner struct {
 	Client   *bq.Client
 	Place    Place             // for errors, and MaxBytes for jobs
-	Deadline time.Duration     // of one question, its retries included
+	Deadline time.Duration     // of a question that has none, its retries included
 	Labels   map[string]string // of every job
 	Logger   *slog.Logger
 }
@@ -47,8 +48,9 @@ type Question struct {
 	Name     string // the label query, and part of the job id
 	Text     string
 	Params   []bq.QueryParameter
-	Location string // of the dataset
-	DryRun   bool   // only says what it would read
+	Location string        // of the dataset
+	Deadline time.Duration // 0 means the Runner's
+	DryRun   bool          // only says what it would read
 
 	// ID names a statement that must be carried out once, however often it is
 	// asked for: the job's id is made from it, and BigQuery takes no second job
@@ -68,7 +70,8 @@ type Answer struct {
 // reason, is cancelled: a cancelled context alone leaves it running and paid for.
 func (r *Runner) Ask(ctx context.Context, q Question) (Answer, error) {
 	// Without a deadline the library retries for ever.
-	ctx, stop := context.WithTimeoutCause(ctx, r.Deadline, fmt.Errorf("%w (%v)", ErrDeadline, r.Deadline))
+	q.Deadline = cmp.Or(q.Deadline, r.Deadline)
+	ctx, stop := context.WithTimeoutCause(ctx, q.Deadline, fmt.Errorf("%w (%v)", ErrDeadline, q.Deadline))
 	defer stop()
 	var ans Answer
 	var err error
@@ -188,7 +191,7 @@ func (r *Runner) start(ctx context.Context, q Question, id string) (job *bq.Job,
 	query.Labels = maps.Clone(r.Labels)
 	query.Labels["query"] = q.Name
 	query.DisableQueryCache = true // the window moves with every run: a hit would be a stale answer
-	query.JobTimeout = r.Deadline  // ends the job even if this process is killed
+	query.JobTimeout = q.Deadline  // ends the job even if this process is killed
 	job, err = query.Run(ctx)
 	if f, ok := faultOf(err); ok && f.code == http.StatusConflict {
 		// An insert that was answered with an error, or not at all, had

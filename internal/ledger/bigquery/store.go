@@ -72,8 +72,10 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	return &Store{table: table, client: client, runner: query.Runner{
 		Client: client, Deadline: opt.Deadline, Logger: opt.Logger, Labels: map[string]string{"app": "edgewarden", "component": "ledger"},
 		Place: query.Place{
-			Verb: "ledger", Table: table, Billing: table.Project, Endpoint: opt.Endpoint, MaxBytes: maxBytes,
-			Does: "read and append to", Grant: "roles/bigquery.dataEditor on this one table (or a role of bigquery.tables.get, getData and updateData)",
+			Verb: "ledger", Table: table, Billing: table.Project, Endpoint: opt.Endpoint, MaxBytes: maxBytes, Limit: "the most bytes a ledger may have,",
+			Less:    "begin another table for the ledger",
+			Smaller: "check that the table holds a ledger and nothing else and is partitioned on time",
+			Does:    "read and append to", Grant: "roles/bigquery.dataEditor on this one table (or a role of bigquery.tables.get, getData and updateData)",
 			NoTable: "; or make the table: " + DDL(table.String()),
 			NoColumn: func(name string) string {
 				return "the table has no column " + name + "; its schema is not the ledger's"
