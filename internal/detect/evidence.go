@@ -47,8 +47,8 @@ const evidenceCut = 256
 // sampleDigits is the width of the time that leads a sample, in microseconds.
 const sampleDigits = 20
 
-// EvidenceRow is one row of an evidence statement, in the order of its columns
-// rule, trust, k, about, v, n, place; none is NULL.
+// EvidenceRow is one row of an evidence statement, in the order of its columns;
+// none is NULL.
 type EvidenceRow struct {
 	Rule, Trust int64
 	Key         string
@@ -56,6 +56,11 @@ type EvidenceRow struct {
 	Value       string // cut
 	N           int64
 	Place       int64 // from 1, best first
+}
+
+// EvidenceColumns are the names of an evidence statement's columns, in order.
+func EvidenceColumns() []string {
+	return []string{"rule", "trust", "k", "about", "v", "n", "place"}
 }
 
 // Dest returns where to scan a row's columns to, in order.

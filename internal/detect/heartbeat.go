@@ -29,7 +29,9 @@ const droppedAuth = "auth"
 // ParseHeartbeat reads a heartbeat row: its position, whose part before the
 // last dash is the spool's id, its time and the JSON object in extra:
 //
-//	{"received":n,"shipped":{sink:n},"dead_lettered":n,"queued":n,"dropped":{reason:n}}
+//	{"received":n,"dropped":{reason:n},"recovered":{sink:n},"shipped":{sink:n},"dead_lettered":{sink:n},"dead_letters_dropped":{sink:n},"queued":{sink:n}}
+//
+// Without received it is an error; whatever else is missing is 0.
 func ParseHeartbeat(position string, t time.Time, extra string) (Heartbeat, error) {
 	var body struct {
 		Received *int64           `json:"received"`

@@ -114,7 +114,7 @@ type Volume struct {
 	Rule     string
 	Trust    Trust
 	Requests int64
-	Older    int64 // of those, in the older part of the window: see Set.older
+	Older    int64 // of those, in the older half of the window, which stands in for what is usual: see Set.Floods
 	Keys     int64
 	Busiest  int64   // requests of the key that has most
 	Median   float64 // of ln(requests) of the keys

@@ -24,8 +24,7 @@ var clusterNames = [...]string{byPrefix: "prefix", byASN: "asn", byJA4: "ja4", b
 // clustersKept is how many clusters of each kind are shown.
 const clustersKept = 3
 
-// FloodRow is one row of a flood statement, in the order of its columns rule, trust, about, v, n, addresses, most, top_n,
-// place; none is NULL.
+// FloodRow is one row of a flood statement, in the order of its columns; none is NULL.
 type FloodRow struct {
 	Rule, Trust, About    int64
 	Value                 string // cut

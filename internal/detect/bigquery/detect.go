@@ -39,10 +39,6 @@ func (e *Engine) Detect(ctx context.Context, q detect.Query) (detect.Result, err
 	return res, nil
 }
 
-// evidenceColumns are the names of an evidence statement's columns, in the
-// order of [detect.EvidenceRow.Dest].
-var evidenceColumns = []string{"rule", "trust", "k", "about", "v", "n", "place"}
-
 // Evidence fills Evidence of the first [detect.MaxEvidence] offenders, with one
 // more scan; without offenders it asks nothing.
 func (e *Engine) Evidence(ctx context.Context, q detect.Query, offenders []detect.Offender) error {
@@ -61,7 +57,7 @@ func (e *Engine) Evidence(ctx context.Context, q detect.Query, offenders []detec
 	}
 	rows := make([]detect.EvidenceRow, len(ans.Rows))
 	for i := range rows {
-		if err := scan(ans.Schema, ans.Rows[i], evidenceColumns, rows[i].Dest()); err != nil {
+		if err := scan(ans.Schema, ans.Rows[i], detect.EvidenceColumns(), rows[i].Dest()); err != nil {
 			return fmt.Errorf("read evidence of %s: row %d: %w", e.table, i, err)
 		}
 	}

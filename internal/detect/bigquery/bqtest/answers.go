@@ -19,7 +19,7 @@ func EvidenceAnswer(rows ...detect.EvidenceRow) Answer {
 	for i := range rows {
 		a.Rows = append(a.Rows, values(rows[i].Dest()))
 	}
-	a.Columns = columns([]string{"rule", "trust", "k", "about", "v", "n", "place"}, new(detect.EvidenceRow).Dest())
+	a.Columns = columns(detect.EvidenceColumns(), new(detect.EvidenceRow).Dest())
 	return a
 }
 
