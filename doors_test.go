@@ -48,6 +48,7 @@ var doors = map[string]struct {
 	"internal/plain":           {stdlib: true},
 	"internal/terminal":        {},
 	"internal/report":          {may: rooms("acl", "policy", "detect", "ledger", "plain")},
+	"internal/notify":          {may: rooms("acl", "policy", "detect", "ledger", "plain")},
 	"internal/admin":           {},
 	"internal/gcp":             {},
 	"internal/gcp/query":       {},

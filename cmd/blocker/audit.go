@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -113,6 +114,7 @@ func (c *cycle) summary(sr *serviceReport, runErr error) ledger.Summary {
 	if sr.Cost.Billed != nil {
 		sum.Extra["bytes_billed"] = strconv.FormatInt(*sr.Cost.Billed, 10)
 	}
+	maps.Copy(sum.Extra, c.told(sr).Marks())
 	if runErr != nil {
 		sum.Outcome, sum.Extra["error"] = outcomeFailure, runErr.Error()
 	}

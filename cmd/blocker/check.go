@@ -61,6 +61,7 @@ func (p *program) check(ctx context.Context) (int, error) {
 		text, err := p.checkLedger(ctx, s)
 		note("ledger", err, text)
 	}
+	found = append(found, p.checkNotify(s))
 	return p.printFindings(found)
 }
 

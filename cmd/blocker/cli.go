@@ -58,6 +58,7 @@ type cli struct {
 	Backtest  backtestCmd `cmd:"" help:"Replay the rules over the past: who would have been blocked, and what that would have refused."`
 	Check     struct{}    `cmd:"" help:"Check configuration, store, token, ACLs and dictionary."`
 	RuleFiles rulesCmd    `cmd:"" name:"rules" help:"Work on rules."`
+	Notify    notifyCmd   `cmd:"" help:"Work on notifications."`
 	Audit     auditCmd    `cmd:"" help:"Read the ledger."`
 	Version   struct{}    `cmd:"" help:"Print the version."`
 }
@@ -66,6 +67,10 @@ type rulesCmd struct {
 	Test struct {
 		File string `arg:"" help:"YAML file with traffic and the offenders it must give." type:"path"`
 	} `cmd:"" help:"Run a file of made-up traffic against the rules. Exit 1 when a test fails."`
+}
+
+type notifyCmd struct {
+	Test struct{} `cmd:"" help:"Send a message marked as a test to the configured webhook."`
 }
 
 type auditCmd struct {
@@ -167,6 +172,8 @@ func (p *program) dispatch(ctx context.Context, command string, c *cli) (int, er
 		return p.check(ctx)
 	case "rules test <file>":
 		return p.testRules(ctx, c.RuleFiles.Test.File)
+	case "notify test":
+		return p.notifyTest(ctx)
 	case "audit verify":
 		return p.auditVerify(ctx)
 	case "audit show":

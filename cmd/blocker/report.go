@@ -38,6 +38,7 @@ type serviceReport struct {
 	LeaseUntil  time.Time // moved to; zero when not moved
 	Refused     string    // why nothing was written at all
 	Alerts      []string
+	NotEnforced []string // of the alerts, those that say that blocks do not act
 	Notes       []string // capacity, what shadow rules would have stopped
 	Unreviewed  []string // apply: what differs from the plan that was reviewed
 	Error       string

@@ -32,6 +32,7 @@ func (p *program) runOnce(ctx context.Context, cmd runCmd) (int, error) {
 	}
 	rep, err := p.cycle(ctx, s, nil)
 	if rep == nil {
+		p.notBegun(ctx, s, err)
 		return exitFailed, err
 	}
 	p.keepPage(cmd.Report, rep, s)
@@ -159,6 +160,7 @@ func (p *program) cycle(ctx context.Context, s *settings, prepare func(*cycle)) 
 		rep.Services = append(rep.Services, sr)
 	}
 	c.logHead()
+	c.tell(ctx, rep)
 	return rep, nil
 }
 

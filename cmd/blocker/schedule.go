@@ -69,6 +69,7 @@ func chainOf(p *program) cron.Chain {
 func (p *program) scheduledRun(ctx context.Context, s *settings, cmd runCmd) (*report, int) {
 	rep, err := p.cycle(ctx, s, nil)
 	if rep == nil {
+		p.notBegun(ctx, s, err)
 		p.log.Error("the run could not begin", "err", err)
 		now, to := s.clock()
 		return &report{Run: "could not begin", DryRun: s.dry, Now: now, To: to, Services: []*serviceReport{{Error: err.Error()}}}, exitFailed

@@ -70,7 +70,8 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 	if c.review != nil {
 		sr.Unreviewed = c.review.keepReviewed(svc.ID, plan, c.override)
 	}
-	sr.Alerts = slices.Concat(sr.Alerts, edgeAlerts(snapshot), leakAlerts(snapshot, found, actions, c.now), c.warnings, c.known.warnings)
+	sr.NotEnforced = slices.Concat(edgeAlerts(snapshot), leakAlerts(snapshot, found, actions, c.now))
+	sr.Alerts = slices.Concat(sr.Alerts, sr.NotEnforced, c.warnings, c.known.warnings)
 	if storeErr == nil {
 		sr.Alerts = append(sr.Alerts, c.dataAlerts(svc.ID, found.Health, sr.Window)...)
 		sr.Notes = slices.Concat(sr.Notes, healthAdvice(found.Health), unexplained(sr))

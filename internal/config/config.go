@@ -80,6 +80,16 @@ type Config struct {
 	FastlyEndpoint        string
 	FastlyTokenFile       string // where the token is, never the token
 	Capacity              int
+	Notify                Notify
+}
+
+// Notify says what is told to people, and how. The URL is a secret and not here; see URLFile.
+type Notify struct {
+	URLFile       string   // where the URL of the webhook is
+	Form          string   // json or slack; empty: by the URL's host
+	On            []string // failure, not_enforced, refusal, recovery, change; empty: all
+	MaxEntries    int      // blocks and releases listed a message; 0: the default
+	MaskAddresses bool
 }
 
 // The defaults that the file's own checks need.

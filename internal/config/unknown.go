@@ -10,9 +10,9 @@ import (
 var secretKey = regexp.MustCompile(`(?i)(token|secret|passw(or)?d|api[-_]?key|credential|private[-_]?key|authorization)`)
 var fileKey = regexp.MustCompile(`(?i)[-_]file$`)
 
-// elsewhere says where keys belong that are right, but not here.
+// elsewhere says where keys belong that are right, but not here: PART.KEY.
 var elsewhere = map[string]string{
-	"notify": "notifications are not part of this version",
+	"notify.url": "the URL is a secret, since whoever has it can post: give it in EDGEWARDEN_NOTIFY_URL, or in a file named by url_file",
 }
 
 // unknownKey is the message for a key nobody reads. The value is not repeated: it
@@ -22,7 +22,7 @@ func unknownKey(what, name string, known []string) string {
 	if secretKey.MatchString(name) && !fileKey.MatchString(name) {
 		return fmt.Sprintf("%s: secrets have no place in this file, which people read, copy and commit: take it out, and give the Fastly token in FASTLY_API_TOKEN or by fastly: {token_file: PATH}; a secret that stood here should be replaced", shown)
 	}
-	if note, ok := elsewhere[name]; ok {
+	if note, ok := elsewhere[what+"."+name]; ok {
 		return fmt.Sprintf("unknown key %s in %s: %s", shown, what, note)
 	}
 	if guess := nearest(name, known); guess != "" {
