@@ -1,10 +1,15 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/netip"
+	"os"
+	"regexp"
 	"time"
 
 	"edgewarden/internal/ledger"
@@ -37,12 +42,19 @@ func (p *program) auditEvents(ctx context.Context, since time.Duration) ([]ledge
 }
 
 // auditVerify finds a record that was changed, removed, inserted or moved; exit code 1 says so.
-func (p *program) auditVerify(ctx context.Context) (int, error) {
+func (p *program) auditVerify(ctx context.Context, cmd auditVerifyCmd) (int, error) {
 	events, err := p.auditEvents(ctx, 0)
 	if err != nil {
 		return exitFailed, err
 	}
 	problems := ledger.Verify(events)
+	if cmd.Log != "" {
+		heads, err := loggedHeads(cmd.Log)
+		if err != nil {
+			return exitFailed, err
+		}
+		problems = append(problems, ledger.VerifyHeads(events, heads)...)
+	}
 	if p.flags.JSON {
 		if problems == nil {
 			problems = []string{}
@@ -58,6 +70,39 @@ func (p *program) auditVerify(ctx context.Context) (int, error) {
 		return exitFailed, err
 	}
 	return exitOK, err
+}
+
+// What logHead writes, as text or JSON, in any order.
+var (
+	loggedRun  = regexp.MustCompile(`\brun"?[=:] ?"?([A-Za-z0-9_.-]+)`)
+	loggedHead = regexp.MustCompile(`\bhead"?[=:] ?"?([0-9a-f]{64})\b`)
+)
+
+// loggedHeads are the heads of runs that the program's log names.
+func loggedHeads(path string) (map[string]string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading --log: %w", err)
+	}
+	defer f.Close()
+	heads := map[string]string{}
+	for lines := bufio.NewReader(f); ; {
+		line, err := lines.ReadString('\n')
+		run, head := loggedRun.FindStringSubmatch(line), loggedHead.FindStringSubmatch(line)
+		if run != nil && head != nil {
+			heads[run[1]] = head[1]
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading --log: %w", err)
+		}
+	}
+	if len(heads) == 0 {
+		return nil, fmt.Errorf("--log %s names no head of a run: give what blocker logged when it wrote to this ledger", path)
+	}
+	return heads, nil
 }
 
 // auditShow prints events, of one address or of all.

@@ -74,8 +74,12 @@ type notifyCmd struct {
 }
 
 type auditCmd struct {
-	Verify struct{}     `cmd:"" help:"Check the chain of every run. Exit 1 when a record was changed, removed, inserted or moved."`
-	Show   auditShowCmd `cmd:"" help:"Print events."`
+	Verify auditVerifyCmd `cmd:"" help:"Check the chain of every run. Exit 1 when a record was changed, removed, inserted or moved."`
+	Show   auditShowCmd   `cmd:"" help:"Print events."`
+}
+
+type auditVerifyCmd struct {
+	Log string `help:"What blocker logged, kept elsewhere: each run in it must end in the ledger as it ended then, so that a ledger cut short is found out." type:"existingfile" placeholder:"FILE"`
 }
 
 type auditShowCmd struct {
@@ -175,7 +179,7 @@ func (p *program) dispatch(ctx context.Context, command string, c *cli) (int, er
 	case "notify test":
 		return p.notifyTest(ctx)
 	case "audit verify":
-		return p.auditVerify(ctx)
+		return p.auditVerify(ctx, c.Audit.Verify)
 	case "audit show":
 		return p.auditShow(ctx, c.Audit.Show)
 	case "version":

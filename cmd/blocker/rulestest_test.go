@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -72,37 +71,4 @@ func TestTheStarterRulesPassTheirTests(t *testing.T) {
 	w := newWorld(t)
 	o := w.raw("rules", "test", "../../deploy/rules.test.yaml", "--rules", "../../deploy/rules.yaml")
 	w.want(o, exitOK)
-}
-
-func TestAuditVerifyFindsAChangedRecord(t *testing.T) {
-	w := flooded(t)
-	file := filepath.Join(w.dir, "ledger.jsonl")
-	w.want(w.run("run", "--ledger", file), exitOK)
-	w.want(w.raw("audit", "verify", "--ledger", file), exitOK)
-	content, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte(strings.Replace(string(content), `"actor":"tester"`, `"actor":"nobody"`, 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	o := w.want(w.raw("audit", "verify", "--ledger", file), exitFailed)
-	if !strings.Contains(o.stdout, "problem") {
-		t.Errorf("%s", o.stdout)
-	}
-}
-
-func TestAuditShowByAddress(t *testing.T) {
-	w := flooded(t)
-	file := filepath.Join(w.dir, "ledger.jsonl")
-	w.want(w.run("run", "--ledger", file), exitOK)
-	w.want(w.run("unblock", attacker, "--reason", "office", "--ledger", file), exitOK)
-	o := w.want(w.raw("audit", "show", "--ip", attacker, "--ledger", file), exitOK)
-	if strings.Count(o.stdout, "\n") != 3 || !strings.Contains(o.stdout, "block") || !strings.Contains(o.stdout, "release") || !strings.Contains(o.stdout, "exempt-create") {
-		t.Errorf("%s", o.stdout)
-	}
-	o = w.want(w.raw("audit", "show", "--ip", "198.51.100.1", "--ledger", file), exitOK)
-	if o.stdout != "" {
-		t.Errorf("events of another address: %s", o.stdout)
-	}
 }

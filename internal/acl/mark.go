@@ -50,14 +50,6 @@ func CheckOwner(owner string) error {
 	return nil
 }
 
-// CheckRule says what is wrong with a rule's name, or nil.
-func CheckRule(rule string) error {
-	if !fits(rule, maxRule, isRule) {
-		return fmt.Errorf("rule %q: want 1 to %d of a-z, 0-9, _ and -", rule, maxRule)
-	}
-	return nil
-}
-
 // String gives the comment, at most 200 bytes. It can always be read back: parts outside their grammar are mended (an
 // unknown kind is a block, a foreign character becomes -, an empty name is -).
 func (m Mark) String() string {

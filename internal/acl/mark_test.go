@@ -90,18 +90,13 @@ func TestAMarkIsReadStrictly(t *testing.T) {
 	}
 }
 
-func TestNamesAreChecked(t *testing.T) {
+func TestOwnersAreChecked(t *testing.T) {
 	for _, bad := range []string{"", "Big", "a b", "ä", strings.Repeat("a", 25), "a_b"} {
 		if acl.CheckOwner(bad) == nil {
 			t.Errorf("owner %q passes", bad)
 		}
 	}
-	for _, bad := range []string{"", "Big", "a b", "a=b", strings.Repeat("a", 49)} {
-		if acl.CheckRule(bad) == nil {
-			t.Errorf("rule %q passes", bad)
-		}
-	}
-	if acl.CheckOwner("edgewarden-2") != nil || acl.CheckRule("login_brute-force2") != nil {
+	if acl.CheckOwner("edgewarden-2") != nil {
 		t.Error("a good name is refused")
 	}
 }
