@@ -180,16 +180,20 @@ func (r *replaying) realBlocks(ctx context.Context, svc config.Service) ([]backt
 
 // afford says what the queries would read before they read it, and refuses above --max-bytes.
 func (r *replaying) afford(ctx context.Context, o backtest.Options) error {
-	store, paid := r.engine.(*bigquery.Engine)
-	if !paid {
+	if _, paid := r.engine.(*bigquery.Engine); !paid {
 		return nil
 	}
 	total, err := backtest.Estimate(ctx, o)
 	if err != nil {
 		return err
 	}
-	limit := store.MaxBytes()
-	fmt.Fprintf(r.stderr, "estimate: at most %s in up to %d queries, as BigQuery reckons before they run\n", bytesText(total), backtest.Scans)
+	return r.withinMaxBytes(total, backtest.Scans)
+}
+
+// withinMaxBytes says what BigQuery reckons, and refuses what is above --max-bytes.
+func (r *replaying) withinMaxBytes(total int64, queries int) error {
+	limit := r.engine.(*bigquery.Engine).MaxBytes()
+	fmt.Fprintf(r.stderr, "estimate: at most %s in up to %d queries, as BigQuery reckons before they run\n", bytesText(total), queries)
 	if total > limit {
 		return fmt.Errorf("the queries would read up to %s, more than --max-bytes allows (%s): look at less with --since, take out rules that name long columns such as user_agent, or raise --max-bytes to %d", bytesText(total), bytesText(limit), total)
 	}

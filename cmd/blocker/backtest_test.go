@@ -100,3 +100,26 @@ func TestABacktestOverBigQuerySaysItsPriceFirst(t *testing.T) {
 		}
 	}
 }
+
+func TestSuggestSaysWhatAThresholdWouldMeet(t *testing.T) {
+	w := newWorld(t)
+	w.everyday()
+	w.requests(attacker, 300, nil)
+	w.store()
+	o := w.want(w.run("suggest", "--since", "1h"), exitOK)
+	for _, want := range []string{"flood", "3 to 300", "in the middle of the gap", "weak", "scan, requests: no request was counted"} {
+		if !strings.Contains(o.stdout, want) {
+			t.Errorf("the text does not say %q:\n%s", want, o.stdout)
+		}
+	}
+	var d struct{ Suggestions []backtest.Suggestions }
+	if err := json.Unmarshal([]byte(w.want(w.run("suggest", "--since", "1h", "--json"), exitOK).stdout), &d); err != nil {
+		t.Fatal(err)
+	}
+	if s := d.Suggestions[0].Suggestions[0]; s.Samples != 201 || s.Proposed == nil || s.Proposed.Value != 30 || s.Proposed.Keys != 1 || s.Proposed.OK != 300 {
+		t.Errorf("%+v", s)
+	}
+	if o := w.want(w.run("suggest", "--since", "5m"), exitUsage); !strings.Contains(o.stderr, "longest window, 10m") {
+		t.Errorf("stderr: %s", o.stderr)
+	}
+}

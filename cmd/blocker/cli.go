@@ -56,6 +56,7 @@ type cli struct {
 	Start     reasonCmd   `cmd:"" help:"Undo stop."`
 	Purge     reasonCmd   `cmd:"" help:"Remove every entry of this owner."`
 	Backtest  backtestCmd `cmd:"" help:"Replay the rules over the past: who would have been blocked, and what that would have refused."`
+	Suggest   suggestCmd  `cmd:"" help:"Measure every bound of the rules over the past and propose thresholds."`
 	Check     struct{}    `cmd:"" help:"Check configuration, store, token, ACLs and dictionary."`
 	RuleFiles rulesCmd    `cmd:"" name:"rules" help:"Work on rules."`
 	Notify    notifyCmd   `cmd:"" help:"Work on notifications."`
@@ -170,6 +171,8 @@ func (p *program) dispatch(ctx context.Context, command string, c *cli) (int, er
 		return p.start(ctx, c.Start.Reason)
 	case "purge":
 		return p.purge(ctx, c.Purge.Reason)
+	case "suggest":
+		return p.suggest(ctx, c.Suggest)
 	case "backtest":
 		return p.backtest(ctx, c.Backtest)
 	case "check":

@@ -15,3 +15,11 @@ func TestAReplayFindsAtEachStepWhatDetectWouldHaveFound(t *testing.T) {
 		return open(t, dir)
 	})
 }
+
+func TestASurveyMeasuresWhatDetectWouldHaveMeasured(t *testing.T) {
+	detecttest.RunSamples(t, func(t *testing.T, recs []record.Record) detect.Engine {
+		dir := t.TempDir()
+		writeLake(t, dir, recs)
+		return open(t, dir)
+	})
+}

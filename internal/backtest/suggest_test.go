@@ -1,0 +1,91 @@
+package backtest_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"edgewarden/internal/backtest"
+	"edgewarden/internal/detect"
+	"edgewarden/internal/detect/detecttest"
+	"edgewarden/internal/record"
+)
+
+// crowd makes windows of ten minutes: customers people ask 1 to 10 times in each, and an attacker 200 times in some.
+func crowd(customers, windows, attacks int) (recs []record.Record) {
+	for w := range windows {
+		at := begin.Add(time.Duration(w) * 10 * time.Minute)
+		for c := range customers {
+			for n := range 1 + c%10 {
+				recs = append(recs, detecttest.Request(at.Add(time.Duration(n)*30*time.Second+time.Second), fmt.Sprintf("203.0.%d.%d", c/250, 1+c%250), "/", 200))
+			}
+		}
+		for n := 0; w < attacks && n < 200; n++ {
+			recs = append(recs, detecttest.Request(at.Add(time.Duration(n)*time.Second), "198.51.100.9", "/", []int64{200, 403}[n%2]))
+		}
+	}
+	return recs
+}
+
+func suggest(t *testing.T, recs []record.Record, windows int, rules ...detect.Rule) *backtest.Suggestions {
+	t.Helper()
+	out, err := backtest.Suggest(t.Context(), backtest.SuggestOptions{Engine: engine(t, recs), Set: detecttest.MustCompile(rules...), ServiceID: detecttest.Service,
+		From: begin, To: begin.Add(time.Duration(windows) * 10 * time.Minute), Chunk: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestASuggestionLiesInTheNaturalGap(t *testing.T) {
+	s := suggest(t, crowd(100, 12, 3), 12, detect.Rule{Name: "flood", Window: 10 * time.Minute, When: "requests >= 50"}, detect.Rule{Name: "outlier", When: "score > 3.0"})
+	if len(s.Suggestions) != 1 || len(s.Without) != 1 || s.Without[0] != "outlier" {
+		t.Fatalf("%+v", s)
+	}
+	got := s.Suggestions[0]
+	if got.Samples != 12*100+3 || got.P50 != 6 || got.P99 != 10 || got.Max != 200 || got.Gap == nil || *got.Gap != (backtest.Gap{Above: 10, Below: 200}) {
+		t.Errorf("%+v", got)
+	}
+	if p := got.Proposed; p == nil || p.Value != 45 || p.Keys != 1 || p.Samples != 3 || p.Requests != 600 || p.OK != 300 || p.KeysAtMost {
+		t.Errorf("proposed %+v", p)
+	}
+	if got.Present.Value != 50 || got.Present.Keys != 1 {
+		t.Errorf("present %+v", got.Present)
+	}
+	if !strings.Contains(got.Note, "weak: 1203 samples of 2h") {
+		t.Errorf("a sample of two hours is not called weak: %q", got.Note)
+	}
+}
+
+func TestWithoutAGapNobodyIsMet(t *testing.T) {
+	got := suggest(t, crowd(100, 12, 0), 12, detect.Rule{Name: "flood", Window: 10 * time.Minute, When: "requests >= 4"}).Suggestions[0]
+	if got.Gap != nil || got.Proposed == nil || got.Proposed.Value != 20 || got.Proposed.Samples != 0 || !strings.Contains(got.Note, "no natural gap") {
+		t.Errorf("%+v, proposed %+v", got, got.Proposed)
+	}
+	if got.Present.Samples != 12*70 || got.Present.Keys != 70 {
+		t.Errorf("present %+v", got.Present)
+	}
+}
+
+func TestASmallSampleSuggestsNothing(t *testing.T) {
+	got := suggest(t, crowd(10, 12, 3), 12, detect.Rule{Name: "flood", Window: 10 * time.Minute, When: "requests >= 50"}).Suggestions[0]
+	if got.Proposed != nil || !strings.Contains(got.Note, "too small a sample") || got.Max != 200 {
+		t.Errorf("%+v", got)
+	}
+	none := suggest(t, crowd(10, 12, 3), 12, detect.Rule{Name: "flood", Window: 10 * time.Minute, Where: "status == 599", When: "requests >= 50"}).Suggestions[0]
+	if none.Proposed != nil || !strings.Contains(none.Note, "no request was counted") {
+		t.Errorf("%+v", none)
+	}
+}
+
+func TestUntrustedRowsSuggestNothing(t *testing.T) {
+	recs := crowd(100, 12, 3)
+	for i := range recs {
+		recs[i].Sender = record.SenderNone
+	}
+	got := suggest(t, recs, 12, detect.Rule{Name: "flood", Window: 10 * time.Minute, When: "requests >= 50"}).Suggestions[0]
+	if got.Proposed != nil || !strings.Contains(got.Note, "1203 samples are of rows nobody is blocked for") {
+		t.Errorf("%+v", got)
+	}
+}
