@@ -40,7 +40,7 @@ const replayDeadline = 30 * time.Minute
 func (p *program) openReplay(ctx context.Context, since string, step time.Duration) (*replaying, error) {
 	p.flags.DryRun = true
 	if p.flags.ServiceID != "" && len(p.flags.ACL) == 0 {
-		p.flags.ACL = []string{defaultOwner} // the past has no ACL; nothing asks for this one
+		p.flags.ACL = []string{config.DefaultOwner} // the past has no ACL; nothing asks for this one
 	}
 	length, err := config.ParseDuration(since)
 	if err != nil {

@@ -29,17 +29,11 @@ type settings struct {
 	compiled map[string]compiled // by service id; filled for runs
 }
 
-// Defaults of the design, section 4.
+// Defaults of what no file and no flag says; config has those its own checks need.
 const (
-	defaultPeriod     = 5 * time.Minute
 	defaultLease      = 24 * time.Hour
 	settleLake        = 15 * time.Second
 	settleBigQuery    = 2 * time.Minute
-	defaultOwner      = "edgewarden"
-	defaultExempt     = "edgewarden_exempt"
-	defaultShadow     = "edgewarden_shadow"
-	defaultControl    = "edgewarden_control"
-	defaultFastly     = "https://api.fastly.com"
 	defaultCapacity   = 1000
 	tokenFileMaxBytes = 4096
 	leaseMax          = 7 * 24 * time.Hour
@@ -92,8 +86,8 @@ func (s *settings) overlay(f *flags) error {
 	set(&s.BigQuery.Kind, f.TableKind, "")
 	set(&s.BigQuery.Location, f.Location, "")
 	set(&s.BigQuery.Endpoint, f.BigqueryEndpoint, "")
-	set(&s.FastlyEndpoint, f.FastlyEndpoint, defaultFastly)
-	set(&s.Owner, f.Owner, defaultOwner)
+	set(&s.FastlyEndpoint, f.FastlyEndpoint, acl.DefaultEndpoint)
+	set(&s.Owner, f.Owner, config.DefaultOwner)
 	set(&s.Ledger, f.Ledger, "")
 	if f.MaxBytes != 0 {
 		s.BigQuery.MaxBytes = f.MaxBytes
@@ -135,7 +129,7 @@ func (s *settings) services(f *flags) error {
 		for _, d := range []struct {
 			name     *string
 			fallback string
-		}{{&svc.Exempt, defaultExempt}, {&svc.Shadow, defaultShadow}, {&svc.Control, defaultControl}} {
+		}{{&svc.Exempt, config.DefaultExempt}, {&svc.Shadow, config.DefaultShadow}, {&svc.Control, config.DefaultControl}} {
 			if *d.name == "" {
 				*d.name = d.fallback
 			}
@@ -157,7 +151,7 @@ func (s *settings) time(f *flags) error {
 		}
 		return 0
 	}
-	s.period = pick(f.Period, s.Period, defaultPeriod)
+	s.period = pick(f.Period, s.Period, config.DefaultPeriod)
 	s.lease = pick(f.Lease, s.Lease, defaultLease)
 	s.settle = pick(f.Settle, s.Settle, settleLake)
 	if s.BigQuery.Table != "" {

@@ -69,7 +69,7 @@ func TestNobodyLivesWhereAnAttackerLives(t *testing.T) {
 	}
 }
 
-// An address is made of bytes, not of text: one in 65,536 texts was no address.
+// Addresses are made of bytes: put together as text, some with a group of zeros would be none.
 func TestEveryPersonHasAnAddress(t *testing.T) {
 	rng := source(1, "addresses")
 	for range 300_000 {

@@ -11,7 +11,7 @@ import (
 	"edgewarden/internal/logformat"
 )
 
-// Exit codes; design section 7.
+// The exit codes that ingest has of those in ARCHITECTURE.md.
 const (
 	exitOK     = 0
 	exitFailed = 1
