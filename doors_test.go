@@ -53,6 +53,7 @@ var doors = map[string]struct {
 	"internal/admin":           {},
 	"internal/gcp":             {},
 	"internal/gcp/query":       {},
+	"internal/gcp/metrics":     {},
 }
 
 // openTo limits who may import a room, whatever the importer's own row says:
@@ -62,6 +63,7 @@ var openTo = map[string][]string{
 	"internal/detect/bigquery": {"cmd/blocker"},
 	"internal/detect/duckdb":   {"cmd/blocker"},
 	"internal/ledger/bigquery": {"cmd/blocker"},
+	"internal/gcp/metrics":     {"cmd/blocker"},
 	"internal/gcp/query":       {"internal/detect/bigquery", "internal/ledger/bigquery"},
 }
 

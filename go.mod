@@ -7,6 +7,7 @@ require (
 	cloud.google.com/go/bigquery v1.86.2 // the BigQuery engine
 	cloud.google.com/go/compute/metadata v0.10.0 // which cluster this process runs in
 	cloud.google.com/go/logging v1.21.1 // Cloud Logging
+	cloud.google.com/go/monitoring v1.32.1 // numbers of a run that ends, for Cloud Monitoring
 	github.com/alecthomas/kong v1.17.0 // command lines whose flags are also environment variables
 	github.com/duckdb/duckdb-go/v2 v2.10506.0 // the engine over the lake
 	github.com/fastly/go-fastly/v8 v8.6.4 // Fastly's API
@@ -42,7 +43,6 @@ require (
 	cloud.google.com/go/auth/oauth2adapt v0.3.0 // indirect
 	cloud.google.com/go/iam v1.14.0 // indirect
 	cloud.google.com/go/longrunning v1.5.0 // indirect
-	cloud.google.com/go/monitoring v1.32.1 // indirect
 	github.com/andybalholm/brotli v1.2.0 // indirect
 	github.com/antlr4-go/antlr/v4 v4.13.1 // indirect
 	github.com/apache/arrow-go/v18 v18.5.1 // indirect

@@ -29,16 +29,17 @@ type flags struct {
 	FastlyTokenFile string        `help:"File with the Fastly API token; else FASTLY_API_TOKEN or FASTLY_API_KEY." type:"path" placeholder:"FILE" group:"Edge"`
 	Lease           time.Duration `help:"How long the edge goes on enforcing after a successful run (default 24h)." group:"Edge"`
 
-	Ledger    string        `help:"Where audit events and run summaries are kept: a file, or a BigQuery table (PROJECT.DATASET.TABLE)." placeholder:"FILE|TABLE"`
-	Actor     string        `help:"Who is doing this, for the ledger; else the pod or the user."`
-	Period    time.Duration `help:"How often a run happens (default 5m, or taken from --schedule)."`
-	Settle    time.Duration `help:"How long rows may take to reach the store (default 15s for the lake, 2m for BigQuery)."`
-	Now       string        `help:"Take this time as T, for rehearsals. Dry unless the Fastly endpoint is on loopback." placeholder:"RFC3339"`
-	DryRun    bool          `help:"Write nothing outside this machine; show what would be done and why."`
-	LogFormat string        `help:"Form of the program's own log on stderr: text, or json as Cloud Logging reads it." enum:"text,json" default:"text"`
-	JSON      bool          `help:"Print one JSON object instead of text." name:"json"`
-	All       bool          `help:"Show every change; without it the text shows the top 60 of each kind."`
-	Color     terminal.When `help:"Colour the text: auto (on a terminal, unless NO_COLOR is set), always or never." enum:"auto,always,never" default:"auto"`
+	Ledger         string        `help:"Where audit events and run summaries are kept: a file, or a BigQuery table (PROJECT.DATASET.TABLE)." placeholder:"FILE|TABLE"`
+	MetricsProject string        `help:"Google Cloud project to write the numbers of every run to, in Cloud Monitoring (default: nowhere)." placeholder:"PROJECT"`
+	Actor          string        `help:"Who is doing this, for the ledger; else the pod or the user."`
+	Period         time.Duration `help:"How often a run happens (default 5m, or taken from --schedule)."`
+	Settle         time.Duration `help:"How long rows may take to reach the store (default 15s for the lake, 2m for BigQuery)."`
+	Now            string        `help:"Take this time as T, for rehearsals. Dry unless the Fastly endpoint is on loopback." placeholder:"RFC3339"`
+	DryRun         bool          `help:"Write nothing outside this machine; show what would be done and why."`
+	LogFormat      string        `help:"Form of the program's own log on stderr: text, or json as Cloud Logging reads it." enum:"text,json" default:"text"`
+	JSON           bool          `help:"Print one JSON object instead of text." name:"json"`
+	All            bool          `help:"Show every change; without it the text shows the top 60 of each kind."`
+	Color          terminal.When `help:"Colour the text: auto (on a terminal, unless NO_COLOR is set), always or never." enum:"auto,always,never" default:"auto"`
 }
 
 // cli is the command line.

@@ -110,6 +110,7 @@ func (p *program) notBegun(ctx context.Context, s *settings, cause error) {
 	if err != nil {
 		p.log.Error("the ledger cannot be read", "err", err)
 	}
+	c.export(ctx, rep)
 	c.tell(ctx, rep)
 }
 

@@ -160,6 +160,7 @@ func (p *program) cycle(ctx context.Context, s *settings, prepare func(*cycle)) 
 		rep.Services = append(rep.Services, sr)
 	}
 	c.logHead()
+	c.export(ctx, rep)
 	c.tell(ctx, rep)
 	return rep, nil
 }

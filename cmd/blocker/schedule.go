@@ -43,7 +43,7 @@ func (p *program) schedule(ctx context.Context, cmd runCmd) (int, error) {
 			p.log.Error("the configuration cannot be read; the last good one is used", "err", err)
 		}
 		rep, code := p.scheduledRun(ctx, good, cmd)
-		watch.done(code, rep.healthy())
+		watch.done(rep, code, good.Capacity)
 		p.keepPage(cmd.Report, rep, good)
 		watch.show(p, rep, good)
 		p.logRun(rep, code)

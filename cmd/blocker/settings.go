@@ -89,6 +89,7 @@ func (s *settings) overlay(f *flags) error {
 	set(&s.FastlyEndpoint, f.FastlyEndpoint, acl.DefaultEndpoint)
 	set(&s.Owner, f.Owner, config.DefaultOwner)
 	set(&s.Ledger, f.Ledger, "")
+	set(&s.Monitoring.Project, f.MetricsProject, "")
 	if f.MaxBytes != 0 {
 		s.BigQuery.MaxBytes = f.MaxBytes
 	}

@@ -14,26 +14,24 @@ import (
 
 // watch is the operator's port of a scheduled blocker.
 type watch struct {
-	server  *admin.Server
-	runs    *prometheus.CounterVec
-	success prometheus.Gauge
-	page    pages.Live
-	last    atomic.Int64 // unix seconds of the last run that did not fail
-	served  chan error
+	server *admin.Server
+	runs   *prometheus.CounterVec
+	run    lastRun
+	page   pages.Live
+	last   atomic.Int64 // unix seconds of the last run that did not fail
+	served chan error
 }
 
 // watch starts the operator's port; an empty address means none.
 func (p *program) watch(addr string) (*watch, error) {
 	w := &watch{
 		runs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "edgewarden_blocker_runs_total", Help: "Runs by exit code."}, []string{"exit_code"}),
-		success: prometheus.NewGauge(prometheus.GaugeOpts{Name: "edgewarden_blocker_last_success_timestamp_seconds",
-			Help: "When a run last moved the lease of every service (or, dry, failed on none); alert when it is older than two periods."}),
 	}
 	if addr == "" {
 		return w, nil
 	}
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(w.runs, w.success)
+	reg.MustRegister(w.runs, &w.run)
 	server, err := admin.Listen(admin.Options{Addr: addr, Registry: reg, Logger: p.log, Page: &w.page, Ready: func() error {
 		if w.last.Load() == 0 {
 			return fmt.Errorf("no run has succeeded yet")
@@ -50,12 +48,12 @@ func (p *program) watch(addr string) (*watch, error) {
 }
 
 // done counts a run. One that was refused, stopped or not set up is no success, whatever its exit code is good for.
-func (w *watch) done(code int, healthy bool) {
+func (w *watch) done(rep *report, code, capacity int) {
+	now := time.Now()
 	w.runs.WithLabelValues(fmt.Sprint(code)).Inc()
-	if healthy {
-		now := time.Now().Unix()
-		w.last.Store(now)
-		w.success.Set(float64(now))
+	w.run.set(rep.values(code, capacity, now))
+	if rep.healthy() {
+		w.last.Store(now.Unix())
 	}
 }
 

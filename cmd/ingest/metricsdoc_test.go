@@ -83,9 +83,8 @@ var alerts = []struct {
 		{"edgewarden_ingest_source_ranges_failures_total", "it rises for three days; only with `--source-ranges`"},
 		{"edgewarden_ingest_source_ranges_timestamp_seconds", "older than three days; only with `--source-ranges`"},
 	}},
-	{"The blocker (`--schedule` with `--admin`)", [][2]string{
+	{"The blocker", [][2]string{ // the rest of this stage is the table in cmd/blocker/metrics.go
 		{"edgewarden_blocker_runs_total", "code 1 or 4 rises; 3 means that the guard refused"},
-		{"edgewarden_blocker_last_success_timestamp_seconds", "older than two periods"},
 	}},
 }
 
@@ -93,6 +92,9 @@ var alerts = []struct {
 type exported struct {
 	kind, help string
 	labels     map[string][]string // names and the values seen
+
+	unit, alert string // where the program's own table says it; alert is empty for "only look"
+	tabled      bool
 }
 
 func TestMetricsPageIsFresh(t *testing.T) {
@@ -163,8 +165,13 @@ func blockerMetrics(t *testing.T) map[string]exported {
 			t.Fatal(err)
 		}
 		ast.Inspect(f, func(n ast.Node) bool {
-			if call, ok := n.(*ast.CallExpr); ok {
-				if name, e, ok := metricOf(call); ok {
+			switch n := n.(type) {
+			case *ast.CallExpr:
+				if name, e, ok := metricOf(n); ok {
+					all[name] = e
+				}
+			case *ast.CompositeLit:
+				if name, e, ok := rowOf(n); ok {
 					all[name] = e
 				}
 			}
@@ -172,6 +179,34 @@ func blockerMetrics(t *testing.T) map[string]exported {
 		})
 	}
 	return all
+}
+
+// rowOf reads a row of the blocker's table.
+func rowOf(lit *ast.CompositeLit) (name string, e exported, ok bool) {
+	e = exported{kind: "gauge", labels: map[string][]string{}, tabled: true}
+	for _, el := range lit.Elts {
+		kv, isPair := el.(*ast.KeyValueExpr)
+		if !isPair || lit.Type != nil {
+			return "", e, false
+		}
+		switch fmt.Sprint(kv.Key) {
+		case "Name":
+			name = literal(kv.Value)
+		case "Help":
+			e.help = literal(kv.Value)
+		case "Unit":
+			e.unit = literal(kv.Value)
+		case "Alert":
+			e.alert = literal(kv.Value)
+		case "Labels":
+			if list, isList := kv.Value.(*ast.CompositeLit); isList {
+				for _, l := range list.Elts {
+					e.labels[literal(l)] = nil
+				}
+			}
+		}
+	}
+	return name, e, strings.HasPrefix(name, "edgewarden_blocker_")
 }
 
 func metricOf(call *ast.CallExpr) (name string, e exported, ok bool) {
@@ -229,6 +264,13 @@ func unit(name string) string {
 	return ""
 }
 
+const blockerStage = "The blocker"
+
+// blockerIntro says where the blocker's numbers are.
+const blockerIntro = "A blocker that stays (`--schedule` with `--admin`) exports these under `/metrics`. With `--metrics-project PROJECT`, or `monitoring: {project: …}`, every run that writes puts all " +
+	"but `runs_total` into Cloud Monitoring too, under `custom.googleapis.com/edgewarden/blocker/` and the rest of the name, as gauges, for the resource `k8s_container` or `generic_task`; this is the way for a blocker that " +
+	"comes and goes. Each pod is a series of its own there: look at the maximum over all of them. Numbers are those of the last run; what it did not get to is absent.\n\n"
+
 func renderMetrics(t *testing.T, all map[string]exported) string {
 	var b strings.Builder
 	b.WriteString("# Metrics\n\n<!-- Made from what the programs export by `go test ./cmd/ingest -run MetricsPage -update`; a test fails when it is stale. -->\n\n" +
@@ -237,19 +279,31 @@ func renderMetrics(t *testing.T, all map[string]exported) string {
 		"holds whenever nothing is on its way between two parts. Label values come from flags and from this list, never from a log line. What to alert on is a proposal; an empty field is for looking at.\n")
 	known := map[string]bool{}
 	for _, stage := range alerts {
-		fmt.Fprintf(&b, "\n## %s\n\n| metric | type | labels | unit | meaning | alert when |\n|---|---|---|---|---|---|\n", stage.stage)
+		intro := ""
+		if stage.stage == blockerStage {
+			intro = blockerIntro
+			for _, name := range slices.Sorted(maps.Keys(all)) {
+				if all[name].tabled {
+					stage.metrics = append(stage.metrics, [2]string{name, all[name].alert})
+				}
+			}
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n"+intro+"| metric | type | labels | unit | meaning | alert when |\n|---|---|---|---|---|---|\n", stage.stage)
 		for _, m := range stage.metrics {
 			e, ok := all[m[0]]
 			if !ok {
 				t.Errorf("%s is in the table, and no program exports it", m[0])
 			}
-			if known[m[0]] = true; unit(m[0]) == "" {
+			if e.unit == "" {
+				e.unit = unit(m[0])
+			}
+			if known[m[0]] = true; e.unit == "" {
 				t.Errorf("%s does not say its unit", m[0])
 			}
 			if (e.kind == "counter") != strings.HasSuffix(m[0], "_total") {
 				t.Errorf("%s is a %s: counters, and nothing else, end in _total", m[0], e.kind)
 			}
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", m[0], e.kind, labelText(e.labels), unit(m[0]), e.help, m[1])
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", m[0], e.kind, labelText(e.labels), e.unit, e.help, m[1])
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(all)) {

@@ -107,7 +107,7 @@ func (c *cloudFlags) openCloudLogging(ctx context.Context, p *program) (*ship.Cl
 	}
 	short, cancel := context.WithTimeout(ctx, resourceTimeout)
 	defer cancel()
-	o.Resource = gcp.Resource(short, c.Project, p.getenv)
+	o.Resource = gcp.Resource(short, c.Project, "ingest", p.getenv)
 	sink, err := ship.NewCloudLogging(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("%w; give credentials by Workload Identity, GOOGLE_APPLICATION_CREDENTIALS or EDGEWARDEN_GOOGLE_CREDENTIALS_JSON", err)

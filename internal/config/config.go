@@ -81,6 +81,13 @@ type Config struct {
 	FastlyTokenFile       string // where the token is, never the token
 	Capacity              int
 	Notify                Notify
+	Monitoring            Monitoring
+}
+
+// Monitoring says where the numbers of every run are written to.
+type Monitoring struct {
+	Project  string // of Google Cloud; empty: nowhere
+	Endpoint string // HOST:PORT in place of Cloud Monitoring's
 }
 
 // Notify says what is told to people, and how. The URL is a secret and not here; see URLFile.

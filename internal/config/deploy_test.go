@@ -73,7 +73,7 @@ func knownKeys(t *testing.T) map[string][]string {
 		"bigquery": "bigquery: {zzzzzzzzzz: 1}\n", "an allowlist entry": "allowlist: [{zzzzzzzzzz: 1}]\n",
 		"an entry of allowlist_files": "allowlist_files: [{zzzzzzzzzz: 1}]\n", "an entry of allowlist_urls": "allowlist_urls: [{zzzzzzzzzz: 1}]\n",
 		"a crawler": "crawlers: [{zzzzzzzzzz: 1}]\n", "trust": "trust: {zzzzzzzzzz: 1}\n", "policy": "policy: {zzzzzzzzzz: 1}\n",
-		"guard": "guard: {zzzzzzzzzz: 1}\n", "fastly": "fastly: {zzzzzzzzzz: 1}\n", "notify": "notify: {zzzzzzzzzz: 1}\n",
+		"guard": "guard: {zzzzzzzzzz: 1}\n", "fastly": "fastly: {zzzzzzzzzz: 1}\n", "notify": "notify: {zzzzzzzzzz: 1}\n", "monitoring": "monitoring: {zzzzzzzzzz: 1}\n",
 	} {
 		path := filepath.Join(t.TempDir(), "c.yaml")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

@@ -64,6 +64,7 @@ func (r *reader) config(root ast.Node, c *Config) {
 		"fastly":      func(n ast.Node) { r.fastly(n, c) },
 		"capacity":    r.integer(&c.Capacity, "capacity", 1, 100_000),
 		"notify":      func(n ast.Node) { r.notify(n, &c.Notify) },
+		"monitoring":  func(n ast.Node) { r.monitoring(n, &c.Monitoring) },
 		"ingest":      func(n ast.Node) { r.pairs(n, "ingest") }, // for the other program
 	})
 	if at, ok := places["bigquery"]; ok && places["lake"] != nil {
@@ -115,7 +116,7 @@ func (r *reader) rulesOnly(root ast.Node, rules *[]Rule) {
 
 // topKeys are the keys of the whole file that a rules file does not have.
 var topKeys = []string{"owner", "services", "lake", "bigquery", "allowlist", "allowlist_files", "allowlist_urls", "crawlers", "lists_cache", "egress", "trust", "policy", "guard", "ledger",
-	"period", "settle", "lease", "fastly", "capacity", "notify", "ingest"}
+	"period", "settle", "lease", "fastly", "capacity", "notify", "monitoring", "ingest"}
 
 func (c *Config) fillNames() {
 	if c.Owner == "" {

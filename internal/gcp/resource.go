@@ -21,11 +21,11 @@ const metadataWait = 1500 * time.Millisecond
 // downward API, CONTAINER_NAME from the manifest, CLUSTER_NAME and LOCATION
 // too, or else from GKE's metadata server, which is asked for at most 1.5 s.
 // Anywhere else, and when neither names the cluster, it is a generic_task:
-// LOCATION (or "global"), POD_NAMESPACE (or "edgewarden"), job "ingest" and the
+// LOCATION (or "global"), POD_NAMESPACE (or "edgewarden"), the program as job and the
 // pod's or host's name. It never fails.
 //
 // https://cloud.google.com/logging/docs/api/v2/resource-list
-func Resource(ctx context.Context, project string, getenv func(string) string) *monitoredres.MonitoredResource {
+func Resource(ctx context.Context, project, program string, getenv func(string) string) *monitoredres.MonitoredResource {
 	get := func(name, or string) string {
 		if v := strings.TrimSpace(getenv(name)); v != "" {
 			return v
@@ -49,7 +49,7 @@ func Resource(ctx context.Context, project string, getenv func(string) string) *
 			"cluster_name":   cluster,
 			"namespace_name": get("POD_NAMESPACE", "default"),
 			"pod_name":       pod,
-			"container_name": get("CONTAINER_NAME", "ingest"),
+			"container_name": get("CONTAINER_NAME", program),
 		}}
 	}
 	if location == "" {
@@ -62,7 +62,7 @@ func Resource(ctx context.Context, project string, getenv func(string) string) *
 		"project_id": project,
 		"location":   location,
 		"namespace":  get("POD_NAMESPACE", "edgewarden"),
-		"job":        "ingest",
+		"job":        program,
 		"task_id":    pod,
 	}}
 }

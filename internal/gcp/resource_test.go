@@ -63,7 +63,7 @@ func TestResource(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			metadataServer(t, c.metadata)
-			got := gcp.Resource(context.Background(), "acme", func(k string) string { return c.env[k] })
+			got := gcp.Resource(context.Background(), "acme", "ingest", func(k string) string { return c.env[k] })
 			if got.Type != c.typ {
 				t.Errorf("type %q, want %q", got.Type, c.typ)
 			}
@@ -83,7 +83,7 @@ func TestAHostWithoutPodIsAGenericTaskAndAsksNobody(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the metadata server is asked") }))
 	defer srv.Close()
 	t.Setenv("GCE_METADATA_HOST", strings.TrimPrefix(srv.URL, "http://"))
-	got := gcp.Resource(context.Background(), "acme", env(""))
+	got := gcp.Resource(context.Background(), "acme", "ingest", env(""))
 	if got.Type != "generic_task" || got.Labels["task_id"] == "" || got.Labels["location"] != "global" {
 		t.Errorf("resource %v, want a generic_task with a task_id", got)
 	}
@@ -101,7 +101,7 @@ func TestAMetadataServerThatHangsIsGivenUp(t *testing.T) {
 	defer close(hung)
 	t.Setenv("GCE_METADATA_HOST", strings.TrimPrefix(srv.URL, "http://"))
 	begin := time.Now()
-	got := gcp.Resource(context.Background(), "acme", func(k string) string { return map[string]string{"POD_NAME": "p"}[k] })
+	got := gcp.Resource(context.Background(), "acme", "ingest", func(k string) string { return map[string]string{"POD_NAME": "p"}[k] })
 	if took := time.Since(begin); took > 10*time.Second { // it is given up after 1.5 s; a busy machine may add to that
 		t.Errorf("it took %s", took)
 	}
