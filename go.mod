@@ -19,8 +19,8 @@ require (
 	github.com/parquet-go/parquet-go v0.32.0 // the lake, without cgo
 	github.com/pires/go-proxyproto v0.15.0 // PROXY protocol
 	github.com/prometheus/client_golang v1.25.0 // metrics
-	github.com/robfig/cron/v3 v3.0.1 // the schedule of a blocker that stays
 	github.com/rivo/uniseg v0.4.7 // columns that a character takes
+	github.com/robfig/cron/v3 v3.0.1 // the schedule of a blocker that stays
 	github.com/rogpeppe/go-internal v1.16.0 // testscript, in tests
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // checks --json against its schema, in tests
 	go.uber.org/goleak v1.3.0 // goroutines left behind by tests

@@ -71,6 +71,9 @@ func touchText(services []*serviceReport) string {
 	if !measured {
 		return ""
 	}
+	if addresses == 0 {
+		return "touches no address with successful requests"
+	}
 	noun := "addresses"
 	if addresses == 1 {
 		noun = "address"

@@ -41,6 +41,14 @@ func (p *program) auditEvents(ctx context.Context, since time.Duration) ([]ledge
 	return store.Since(ctx, from)
 }
 
+// verifyReply, the --json of audit verify.
+type verifyReply struct {
+	Schema   int               `json:"schema"` // 1
+	Events   int               `json:"events"`
+	Problems []string          `json:"problems"`
+	Heads    map[string]string `json:"heads"` // by run: the hash of its last record
+}
+
 // auditVerify finds a record that was changed, removed, inserted or moved; exit code 1 says so.
 func (p *program) auditVerify(ctx context.Context, cmd auditVerifyCmd) (int, error) {
 	events, err := p.auditEvents(ctx, 0)
@@ -59,7 +67,7 @@ func (p *program) auditVerify(ctx context.Context, cmd auditVerifyCmd) (int, err
 		if problems == nil {
 			problems = []string{}
 		}
-		err = json.NewEncoder(p.stdout).Encode(map[string]any{"events": len(events), "problems": problems, "heads": ledger.Heads(events)})
+		err = json.NewEncoder(p.stdout).Encode(verifyReply{Schema: schemaVersion, Events: len(events), Problems: problems, Heads: ledger.Heads(events)})
 	} else {
 		for _, problem := range problems {
 			fmt.Fprintf(p.stdout, "%s\n", plain.Text(problem, 0))

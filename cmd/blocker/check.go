@@ -21,6 +21,12 @@ type finding struct {
 	Text string `json:"text"`
 }
 
+// checkReply, the --json of check.
+type checkReply struct {
+	Schema   int       `json:"schema"` // 1
+	Findings []finding `json:"findings"`
+}
+
 // check looks at everything a run needs, without writing, and says what is missing and what to do.
 func (p *program) check(ctx context.Context) (int, error) {
 	s, err := p.settings()
@@ -219,7 +225,7 @@ func (p *program) printFindings(found []finding) (int, error) {
 	if p.flags.JSON {
 		enc := json.NewEncoder(p.stdout)
 		enc.SetIndent("", "  ")
-		return code, enc.Encode(map[string]any{"findings": found})
+		return code, enc.Encode(checkReply{Schema: schemaVersion, Findings: found})
 	}
 	for _, f := range found {
 		mark := "ok  "

@@ -38,7 +38,7 @@ type flags struct {
 	DryRun         bool          `help:"Write nothing outside this machine; show what would be done and why."`
 	LogFormat      string        `help:"Form of the program's own log on stderr: text, or json as Cloud Logging reads it." enum:"text,json" default:"text"`
 	JSON           bool          `help:"Print one JSON object instead of text." name:"json"`
-	All            bool          `help:"Show every change; without it the text shows the top 60 of each kind."`
+	All            bool          `help:"Show everything; without it a terminal gets what fits: the top 60 changes of each kind, one screen of status."`
 	Color          terminal.When `help:"Colour the text: auto (on a terminal, unless NO_COLOR is set), always or never." enum:"auto,always,never" default:"auto"`
 }
 

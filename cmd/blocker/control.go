@@ -15,7 +15,7 @@ import (
 // stop is the kill switch.
 func (p *program) stop(ctx context.Context, reason string) (int, error) {
 	return p.control(ctx, "stop", reason, func(client *acl.Client, s *acl.Snapshot, c *cycle) (string, error) {
-		return "stopped: the edge enforces nothing, no run blocks anything until blocker start --reason …", client.Stop(ctx, s, c.now, p.actor())
+		return "stopped: the edge enforces nothing, no run blocks anything until it is started; undo: blocker start --reason 'undo stop' " + c.again(s.Target.ServiceID), client.Stop(ctx, s, c.now, p.actor())
 	})
 }
 
@@ -75,9 +75,15 @@ type controlLine struct {
 	Error     string `json:"error,omitempty"`
 }
 
+// controlReply, the --json of stop and start.
+type controlReply struct {
+	Schema   int           `json:"schema"` // 1
+	Services []controlLine `json:"services"`
+}
+
 func (p *program) printControl(lines []controlLine) error {
 	if p.flags.JSON {
-		return json.NewEncoder(p.stdout).Encode(map[string]any{"services": lines})
+		return json.NewEncoder(p.stdout).Encode(controlReply{Schema: schemaVersion, Services: lines})
 	}
 	for _, l := range lines {
 		prefix := ""

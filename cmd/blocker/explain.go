@@ -10,15 +10,24 @@ import (
 	"strings"
 	"time"
 
+	"edgewarden/internal/acl"
 	"edgewarden/internal/config"
 	"edgewarden/internal/detect"
 	"edgewarden/internal/policy"
 )
 
+// explainReply, the --json of explain.
+type explainReply struct {
+	Schema       int           `json:"schema"` // 1
+	Explanations []explanation `json:"explanations"`
+}
+
 // explanation is what explain says of one address on one service.
 type explanation struct {
 	ServiceID string            `json:"service_id,omitempty"`
 	Address   string            `json:"address"`
+	Verdict   string            `json:"verdict"`        // is it blocked, by what and until when
+	Undo      string            `json:"undo,omitempty"` // the command that lets it pass; only for one that is blocked
 	To        time.Time         `json:"to"`
 	Rules     []ruleExplanation `json:"rules"`
 	Lists     []string          `json:"lists"`
@@ -82,11 +91,11 @@ func (p *program) explain(ctx context.Context, cmd explainCmd) (int, error) {
 	if p.flags.JSON {
 		enc := json.NewEncoder(p.stdout)
 		enc.SetIndent("", "  ")
-		return exitOK, enc.Encode(map[string]any{"explanations": docs})
+		return exitOK, enc.Encode(explainReply{Schema: schemaVersion, Explanations: docs})
 	}
 	var b strings.Builder
 	for _, d := range docs {
-		d.text(&b)
+		d.text(&b, p.view())
 	}
 	_, err = fmt.Fprint(p.stdout, b.String())
 	return exitOK, err
@@ -105,7 +114,7 @@ func (c *cycle) explainService(ctx context.Context, svc config.Service, cmd expl
 	if err != nil {
 		return explanation{}, usageError{err}
 	}
-	doc := explanation{ServiceID: svc.ID, Address: policy.Key(prefix), To: c.to, Lists: c.listed(prefix), Entries: []string{}, History: history(c.past, svc.ID, prefix)}
+	doc := explanation{ServiceID: svc.ID, Address: policy.Key(prefix), Verdict: "no service was named, so what is blocked is not known", To: c.to, Lists: c.listed(prefix), Entries: []string{}, History: history(c.past, svc.ID, prefix)}
 	if doc.Rules, err = c.measure(ctx, svc, prefix); err != nil || svc.ID == "" {
 		return doc, err
 	}
@@ -117,7 +126,11 @@ func (c *cycle) explainService(ctx context.Context, svc config.Service, cmd expl
 	if err != nil {
 		return doc, fmt.Errorf("reading the present entries: %w", err)
 	}
-	doc.Entries = entriesAbout(snapshot, prefix)
+	doc.Entries = entriesAbout(snapshot, prefix, c.now)
+	var blocked bool
+	if doc.Verdict, blocked = verdictOn(snapshot, prefix, c.now); blocked {
+		doc.Undo = c.undo(svc.ID)(acl.Change{Op: acl.Create, Prefix: prefix, Mark: acl.Mark{Kind: policy.KindBlock}})
+	}
 	return doc, nil
 }
 

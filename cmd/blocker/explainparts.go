@@ -9,6 +9,7 @@ import (
 	"edgewarden/internal/acl"
 	"edgewarden/internal/ledger"
 	"edgewarden/internal/plain"
+	"edgewarden/internal/terminal"
 )
 
 // listed names the lists an address is on.
@@ -27,15 +28,15 @@ func (c *cycle) listed(prefix netip.Prefix) []string {
 }
 
 // entriesAbout names the entries at the edge that bear on an address, ours and others'.
-func entriesAbout(s *acl.Snapshot, prefix netip.Prefix) []string {
+func entriesAbout(s *acl.Snapshot, prefix netip.Prefix, now time.Time) []string {
 	out := []string{}
 	for _, e := range s.Covering(prefix) {
-		out = append(out, fmt.Sprintf("blocked by %s in %s: %s", e.Prefix, e.ACL, e.Comment))
+		out = append(out, fmt.Sprintf("blocked by %s in %s%s", e.Prefix, e.ACL, markText(e, now)))
 	}
 	for _, l := range []acl.List{s.Exempt, s.Shadow} {
 		for _, e := range l.Entries {
 			if e.Prefix.IsValid() && e.Prefix.Overlaps(prefix) {
-				out = append(out, fmt.Sprintf("%s in %s: %s", e.Prefix, e.ACL, e.Comment))
+				out = append(out, fmt.Sprintf("%s in %s%s", e.Prefix, e.ACL, markText(e, now)))
 			}
 		}
 	}
@@ -54,8 +55,12 @@ func history(events []ledger.Event, service string, prefix netip.Prefix) []strin
 }
 
 // text prints an explanation for people.
-func (d explanation) text(b *strings.Builder) {
+func (d explanation) text(b *strings.Builder, v view) {
 	fmt.Fprintf(b, "%s%s, at %s\n", d.Address, ofService(d.ServiceID), d.To.Format(time.RFC3339))
+	v.say(b, terminal.Strong, "", d.Verdict)
+	if d.Undo != "" {
+		fmt.Fprintf(b, "undo: %s\n", d.Undo)
+	}
 	for _, r := range d.Rules {
 		mode := "shadow"
 		if r.Enforce {
@@ -75,6 +80,13 @@ func (d explanation) text(b *strings.Builder) {
 			if len(r.Trust) > 0 {
 				fmt.Fprintf(b, "    these rows are not trusted: %s\n", strings.Join(r.Trust, ", "))
 			}
+			if where := strings.TrimSpace(plain.Text(m.Country, 10) + asnText(m.ASN)); where != "" || len(m.Agents) > 0 {
+				agent := ""
+				if len(m.Agents) > 0 {
+					agent = fmt.Sprintf(" \"%s\" ×%d", plain.Text(m.Agents[0].Value, 60), m.Agents[0].N)
+				}
+				fmt.Fprintf(b, "    %s\n", strings.TrimSpace(where+agent))
+			}
 			for _, path := range m.Paths {
 				fmt.Fprintf(b, "    %s ×%d\n", plain.Text(path.Value, 100), path.N)
 			}
@@ -91,7 +103,14 @@ func (d explanation) text(b *strings.Builder) {
 			fmt.Fprintf(b, "  %s: nothing\n", part.title)
 		}
 		for _, line := range part.lines {
-			fmt.Fprintf(b, "  %s: %s\n", part.title, plain.Text(line, 0))
+			fmt.Fprintf(b, "%s\n", strings.Replace(v.screen.Wrap(4, part.title+": "+plain.Text(line, 0)), "    ", "  ", 1))
 		}
 	}
+}
+
+func asnText(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" AS%d", n)
 }

@@ -23,7 +23,7 @@ func TestTheReportSaysWhatIsWrongWithTheData(t *testing.T) {
 		"do not say first_hop: with shielding each of their requests is logged, and counted, twice",
 		"which a client can forge: log client.ip at the first hop",
 		"have no time of their own and are not counted: log time.start",
-		"? limit    not-client failed: 0.13, limit 0.05  90 of 690 trusted rows have a private address or one of Fastly's own",
+		"? limit    not-client failed: 0.13, limit 0.05: 90 of 690 trusted rows have a private address or one of Fastly's own",
 	} {
 		if !strings.Contains(o.stdout, say) {
 			t.Errorf("does not say %q:\n%s", say, o.stdout)

@@ -136,6 +136,9 @@ func (w *world) raw(args ...string) outcome {
 	if w.token != "" && strings.Contains(stdout.String()+stderr.String(), w.token) {
 		w.t.Errorf("the token is printed: %s%s", stdout.String(), stderr.String())
 	}
+	if err := checkSchema(args, stdout.Bytes()); err != nil {
+		w.t.Error(err)
+	}
 	return outcome{code, stdout.String(), stderr.String()}
 }
 

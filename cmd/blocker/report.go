@@ -90,6 +90,7 @@ func (r *report) healthy() bool {
 // document is the report as one JSON object.
 func (r *report) document() document {
 	d := document{
+		Schema:    schemaVersion,
 		Summary:   summary{Run: r.Run, DryRun: r.DryRun, Now: r.Now, To: r.To, Text: r.line()},
 		Offenders: []offender{}, Floods: []floodDoc{}, Changes: []change{}, Refusals: []refusal{}, Guard: guardDoc{Verdict: acl.VerdictPass, Limits: []guardLimit{}},
 	}
@@ -101,6 +102,7 @@ func (r *report) document() document {
 
 // document, the --json of a run.
 type document struct {
+	Schema    int        `json:"schema"` // schemaVersion
 	Summary   summary    `json:"summary"`
 	Data      data       `json:"data"`
 	Offenders []offender `json:"offenders"`

@@ -5,12 +5,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"edgewarden/internal/acl"
-	"edgewarden/internal/plain"
 )
+
+// statusReply, the --json of status.
+type statusReply struct {
+	Schema   int         `json:"schema"` // 1
+	Now      time.Time   `json:"now"`
+	Services []statusDoc `json:"services"`
+}
 
 // statusDoc is what status says of one service.
 type statusDoc struct {
@@ -91,13 +96,9 @@ func (p *program) status(ctx context.Context, cmd statusCmd) (int, error) {
 	if p.flags.JSON {
 		enc := json.NewEncoder(p.stdout)
 		enc.SetIndent("", "  ")
-		return code, enc.Encode(map[string]any{"now": now, "services": docs})
+		return code, enc.Encode(statusReply{Schema: schemaVersion, Now: now, Services: docs})
 	}
-	var b strings.Builder
-	for _, d := range docs {
-		d.text(&b, now)
-	}
-	_, err = fmt.Fprint(p.stdout, b.String())
+	_, err = fmt.Fprint(p.stdout, statusText(docs, now, p.view()))
 	return code, err
 }
 
@@ -140,41 +141,4 @@ func statusOf(s *acl.Snapshot, now time.Time) statusDoc {
 	}
 	slices.SortStableFunc(d.Entries, func(a, b statusEntry) int { return b.Since.Compare(a.Since) })
 	return d
-}
-
-// text prints one service on one screen.
-func (d statusDoc) text(b *strings.Builder, now time.Time) {
-	if d.Error != "" {
-		fmt.Fprintf(b, "service %s: FAILED: %s\n", plain.Text(d.ServiceID, 40), plain.Text(d.Error, 0))
-		return
-	}
-	fmt.Fprintf(b, "service %s, active version %d\n", plain.Text(d.ServiceID, 40), d.Version)
-	switch {
-	case d.Stopped != "":
-		fmt.Fprintf(b, "STOPPED by %s: nothing is enforced; undo: blocker start --reason …\n", plain.Text(stoppedBy(d.Stopped), 80))
-	case d.EnforceUntil == nil || d.EnforceUntil.Before(now):
-		b.WriteString("NOT ENFORCING: the lease has ended or never began; the next successful run moves it\n")
-	default:
-		fmt.Fprintf(b, "enforcing until %s (%s)\n", d.EnforceUntil.UTC().Format(time.RFC3339), d.EnforceUntil.Sub(now).Round(time.Second))
-	}
-	for _, p := range d.Problems {
-		fmt.Fprintf(b, "PROBLEM: %s\n", plain.Text(p, 0))
-	}
-	for _, a := range d.ACLs {
-		if a.Found {
-			fmt.Fprintf(b, "  %-6s ACL %s: %d ours, %d foreign\n", a.Role, a.Name, a.Ours, a.Foreign)
-		} else {
-			fmt.Fprintf(b, "  %-6s ACL %s: missing\n", a.Role, a.Name)
-		}
-	}
-	for _, e := range d.Entries {
-		until := "no expiry"
-		if e.Until != nil {
-			until = "until " + e.Until.UTC().Format(time.RFC3339) + " (" + e.Until.Sub(now).Round(time.Second).String() + ")"
-			if e.Expired {
-				until = "EXPIRED at " + e.Until.UTC().Format(time.RFC3339) + ", the next run releases it"
-			}
-		}
-		fmt.Fprintf(b, "  %-7s %-22s rule %s, since %s, %s, strikes %d, run %s\n", e.Kind, e.Prefix, e.Rule, e.Since.UTC().Format(time.RFC3339), until, e.Strikes, e.Run)
-	}
 }

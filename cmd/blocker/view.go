@@ -17,11 +17,13 @@ type view struct {
 	undo   func(service string) func(acl.Change) string // nil functions of it mean no commands
 }
 
-// top is how many changes of each kind the text shows without --all.
+// top is how many changes of each kind a screen shows without --all.
 const top = 60
 
+// max is how many changes of each kind are shown; 0 means all. A file or a pipe gets all: who searches it for an address must
+// not miss one.
 func (v view) max() int {
-	if v.all {
+	if v.all || v.screen.Width == 0 {
 		return 0
 	}
 	return top
@@ -57,14 +59,7 @@ func (p *program) undo(service string) func(acl.Change) string {
 	if service == "" {
 		return nil // nothing was read from an edge and nothing can be written to one
 	}
-	words := p.flagsForPeople()
-	if p.flags.Config != "" && p.flags.ServiceID == "" {
-		words = append(words, "--service-id "+shellWord(service)) // the file may hold several
-	}
-	if p.flags.Now != "" {
-		words = append(words, "--now "+shellWord(p.flags.Now))
-	}
-	tail := strings.Join(words, " ")
+	tail := p.again(service)
 	return func(c acl.Change) string {
 		command := ""
 		switch taken := c.Op == acl.Delete; {
@@ -77,6 +72,18 @@ func (p *program) undo(service string) func(acl.Change) string {
 		default:
 			return ""
 		}
-		return "blocker " + command + " --reason 'undo of the " + string(c.Op) + "' " + tail
+		return "blocker " + command + " --reason 'undo " + map[bool]string{false: "block", true: "release"}[strings.HasPrefix(command, "block")] + "' " + tail
 	}
+}
+
+// again is the flags of this call that name what it works on, for a command about one service.
+func (p *program) again(service string) string {
+	words := p.flagsForPeople()
+	if p.flags.Config != "" && p.flags.ServiceID == "" {
+		words = append(words, "--service-id "+shellWord(service)) // the file may hold several
+	}
+	if p.flags.Now != "" {
+		words = append(words, "--now "+shellWord(p.flags.Now))
+	}
+	return strings.Join(words, " ")
 }

@@ -112,7 +112,7 @@ func (r *renderer) summary() {
 	if len(tail) > 0 {
 		head += "; " + strings.Join(tail, ", ")
 	}
-	r.line("%s", strings.TrimLeft(r.o.Screen.Wrap(0, head), " "))
+	r.line("%s", strings.TrimLeft(r.o.Screen.Wrap(2, head), " "))
 }
 
 var nouns = map[string]string{"block": "block", "shadow": "shadow entry", "exempt": "exemption", "allow": "allowlist entry", "extend": "extension", "release": "release"}
