@@ -142,9 +142,13 @@ func TestAMissingTableIsNamedForItsKind(t *testing.T) {
 	}
 }
 
+// soon is a deadline that a test waits for: long enough for the calls before it to be made on a busy machine.
+const soon = 2 * time.Second
+
 func TestAnUnreachableEndpointIsNamed(t *testing.T) {
+	t.Parallel()
 	_, e := open(t, func(_ *bqtest.Server, o *bigquery.Options) { o.Endpoint = "http://127.0.0.1:1" })
-	ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, stop := context.WithTimeout(t.Context(), soon)
 	defer stop()
 	_, err := e.Detect(ctx, question(t))
 	if err == nil || !strings.Contains(err.Error(), "cannot reach http://127.0.0.1:1; check the network policy, the proxy and --bigquery-endpoint") {
@@ -219,7 +223,7 @@ func TestAJobThatFailsAgainAndAgainIsGivenUp(t *testing.T) {
 
 func TestTheDeadlineEndsRetries(t *testing.T) {
 	t.Parallel()
-	s, e := open(t, func(_ *bqtest.Server, o *bigquery.Options) { o.Deadline = 300 * time.Millisecond })
+	s, e := open(t, func(_ *bqtest.Server, o *bigquery.Options) { o.Deadline = soon })
 	s.Fail(bqtest.JobsInsert, slices.Repeat([]bqtest.Failure{bqtest.BackendError()}, 50)...)
 	_, err := e.Detect(context.WithoutCancel(t.Context()), question(t))
 	if !errors.Is(err, bigquery.ErrDeadline) || !strings.Contains(err.Error(), "BigQuery kept failing until the deadline") {
@@ -229,7 +233,7 @@ func TestTheDeadlineEndsRetries(t *testing.T) {
 
 func TestTheDeadlineCancelsTheJob(t *testing.T) {
 	t.Parallel()
-	s, e := open(t, func(_ *bqtest.Server, o *bigquery.Options) { o.Deadline = 300 * time.Millisecond })
+	s, e := open(t, func(_ *bqtest.Server, o *bigquery.Options) { o.Deadline = soon })
 	cancelled := s.Hang()
 	_, err := e.Detect(context.WithoutCancel(t.Context()), question(t)) // a context that never ends
 	if !errors.Is(err, bigquery.ErrDeadline) || !strings.Contains(err.Error(), "did not answer before the deadline and was cancelled; shorten the windows") {
@@ -258,7 +262,7 @@ func TestACancelledContextCancelsTheJob(t *testing.T) {
 
 func TestAJobWhoseInsertWasNeverAnsweredIsCancelledToo(t *testing.T) {
 	t.Parallel()
-	s, e := open(t, func(_ *bqtest.Server, o *bigquery.Options) { o.Deadline = 300 * time.Millisecond })
+	s, e := open(t, func(_ *bqtest.Server, o *bigquery.Options) { o.Deadline = soon })
 	cancelled := s.Hang()
 	lost := bqtest.Failure{Status: 503, Reason: "backendError", Accept: true}
 	s.Fail(bqtest.JobsInsert, lost)
@@ -273,7 +277,7 @@ func TestAJobWhoseInsertWasNeverAnsweredIsCancelledToo(t *testing.T) {
 
 func TestACancelThatIsRefusedChangesNothing(t *testing.T) {
 	t.Parallel()
-	s, e := open(t, func(_ *bqtest.Server, o *bigquery.Options) { o.Deadline = 300 * time.Millisecond })
+	s, e := open(t, func(_ *bqtest.Server, o *bigquery.Options) { o.Deadline = soon })
 	s.Hang()
 	s.Fail(bqtest.JobsCancel, refusal(403, "accessDenied", "no"))
 	if _, err := e.Detect(t.Context(), question(t)); !errors.Is(err, bigquery.ErrDeadline) {

@@ -189,6 +189,8 @@ func TestAJobThatFailsForAPassingReasonIsStartedAgain(t *testing.T) {
 }
 
 func TestWhenTheEndIsNotLearntTheChainStaysWhole(t *testing.T) {
+	t.Parallel()
+	const outage = 2 * time.Second // long enough for the insert to be sent on a busy machine
 	for _, arrives := range []bool{false, true} {
 		s, store := open(t, nil)
 		c := ledger.NewChain(store, "run1", "ci", "here")
@@ -198,7 +200,7 @@ func TestWhenTheEndIsNotLearntTheChainStaysWhole(t *testing.T) {
 		s.Fail(bqtest.JobsInsert, bqtest.Failure{Status: 503, Reason: "backendError", Accept: arrives})
 		s.Fail(bqtest.JobsInsert, slices.Repeat([]bqtest.Failure{bqtest.BackendError()}, 50)...)
 		for _, event := range []string{"block", "lost"} { // the outage goes on for two appends
-			ctx, stop := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			ctx, stop := context.WithTimeout(t.Context(), outage)
 			err := c.Add(ctx, ledger.Event{Event: event})
 			stop()
 			if !errors.Is(err, ledger.ErrUnknown) {
