@@ -50,7 +50,7 @@ var runMetrics = []runMetric{
 	{Name: "edgewarden_blocker_refusals", Unit: "decisions", UCUM: "{decisions}", Labels: []string{"service_id", "code"}, Alert: "",
 		Help: "Decisions the last run refused, by the code that the report names."},
 	{Name: "edgewarden_blocker_guard_passed", Unit: "0 or 1", UCUM: "1", Labels: []string{"service_id"}, Alert: "0",
-		Help: "0 when the guard refused a class of changes in the last run, or the kill switch is pulled."},
+		Help: "0 when the guard refused a class of changes in the last run, or the kill switch is pulled; absent when it was not asked."},
 	{Name: "edgewarden_blocker_acl_used_ratio", Unit: "0 to 1", UCUM: "1", Labels: []string{"service_id"}, Alert: "more than 0.9",
 		Help: "Share of the places in the block ACLs that are taken, by anybody's entries, after the last run."},
 	{Name: "edgewarden_blocker_data_age_seconds", Unit: "seconds", UCUM: "s", Labels: []string{"service_id"}, Alert: "more than 600; absent when the last run saw no rows",
@@ -59,7 +59,7 @@ var runMetrics = []runMetric{
 		Help: "Share of the lines that were lost on the way, by ingest's heartbeats; absent when they do not tell."},
 	{Name: "edgewarden_blocker_scanned_bytes", Unit: "bytes", UCUM: "By", Labels: []string{"service_id"}, Alert: "",
 		Help: "Bytes the last run read from the store."},
-	{Name: "edgewarden_blocker_lease_remaining_seconds", Unit: "seconds", UCUM: "s", Labels: []string{"service_id"}, Alert: "less than 7200: runs fail, and the edge soon stops enforcing",
+	{Name: "edgewarden_blocker_lease_remaining_seconds", Unit: "seconds", UCUM: "s", Labels: []string{"service_id"}, Alert: "0; less than half of `--lease`: runs fail, and the edge will stop enforcing",
 		Help: "How long the edge goes on enforcing, from the end of the last run; 0 when it does not."},
 	{Name: "edgewarden_blocker_not_enforced", Unit: "findings", UCUM: "{findings}", Labels: []string{"service_id"}, Alert: "more than 0 in two runs",
 		Help: "What the last run found that shows that blocks do not act: an ACL that no VCL names, or a blocked address that passes."},
@@ -92,8 +92,10 @@ func (s *serviceReport) values(capacity int, now time.Time) []value {
 	add := func(name string, v float64, more ...string) {
 		all = append(all, value{"edgewarden_blocker_" + name, append([]string{s.Service.ID}, more...), v})
 	}
-	passed := s.Refused == "" && s.Plan != nil && s.Plan.Verdict.Verdict != acl.VerdictRefused
-	add("guard_passed", map[bool]float64{true: 1}[passed])
+	if s.Plan != nil || s.Refused != "" { // else nobody was asked
+		passed := s.Refused == "" && s.Plan.Verdict.Verdict != acl.VerdictRefused
+		add("guard_passed", map[bool]float64{true: 1}[passed])
+	}
 	add("not_enforced", float64(len(s.NotEnforced)))
 	add("scanned_bytes", float64(s.Found.Health.BytesScanned+s.FloodBytes))
 	if h := s.Found.Health; !h.Newest.IsZero() {

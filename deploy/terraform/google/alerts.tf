@@ -138,7 +138,7 @@ resource "google_monitoring_alert_policy" "edgewarden" {
 
   documentation {
     mime_type = "text/markdown"
-    content   = "${each.value.do}\n\nMore in docs/runbook.md."
+    content   = "${each.value.do}\n\nMore in docs/runbook.md#alert-${each.key}."
   }
 
   alert_strategy {
