@@ -86,7 +86,8 @@ func (p *program) backtest(ctx context.Context, cmd backtestCmd) (int, error) {
 		if err := r.afford(ctx, o); err != nil {
 			return exitFailed, err
 		}
-		o.Progress = p.progress("backtest", time.Now())
+		p.busy.Step("replaying the past" + ofService(svc.ID))
+		o.Progress = p.busy.Count
 		rep, err := backtest.Run(ctx, o)
 		if err != nil {
 			return exitFailed, err
@@ -198,19 +199,4 @@ func (r *replaying) withinMaxBytes(total int64, queries int) error {
 		return fmt.Errorf("the queries would read up to %s, more than --max-bytes allows (%s): look at less with --since, take out rules that name long columns such as user_agent, or raise --max-bytes to %d", bytesText(total), bytesText(limit), total)
 	}
 	return nil
-}
-
-// progress says on stderr how far a command is, once it takes longer than a second and every few seconds.
-func (p *program) progress(what string, begun time.Time) func(done, all int) {
-	said := begun.Add(-4 * time.Second)
-	return func(done, all int) {
-		now := time.Now()
-		if took := now.Sub(begun); took < time.Second || now.Sub(said) < 5*time.Second || done == all {
-			return
-		} else {
-			left := time.Duration(float64(took) * float64(all-done) / float64(done)).Round(time.Second)
-			fmt.Fprintf(p.stderr, "%s: %d of %d steps (%d %%), about %s left\n", what, done, all, 100*done/all, left)
-		}
-		said = now
-	}
 }

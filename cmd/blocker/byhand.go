@@ -77,6 +77,7 @@ func (c *cycle) serviceByHand(ctx context.Context, svc config.Service, event, re
 	if err != nil {
 		return sr, err
 	}
+	c.busy.Step("reading the entries" + ofService(svc.ID))
 	snapshot, err := client.Read(ctx, c.target(svc))
 	if err != nil {
 		return sr, withAdvice(fmt.Errorf("reading the present entries: %w", err), event, acl.ByHandAdvice(err, c.target(svc), nil, c.now))
@@ -100,6 +101,7 @@ func (c *cycle) serviceByHand(ctx context.Context, svc config.Service, event, re
 	if c.dry {
 		return sr, nil
 	}
+	c.busy.Step("writing" + ofService(svc.ID))
 	applied, err := client.Apply(ctx, snapshot, sr.Plan)
 	sr.Applied = &applied
 	if err == nil && len(applied.Failed) > 0 {

@@ -141,6 +141,8 @@ type program struct {
 	getenv         func(string) string
 	stdout, stderr io.Writer
 	log            *slog.Logger
+	screen         terminal.Screen
+	busy           *terminal.Progress // nil says nothing
 }
 
 // dispatch runs one command and returns its exit code.

@@ -115,6 +115,7 @@ func (c *cycle) explainService(ctx context.Context, svc config.Service, cmd expl
 		return explanation{}, usageError{err}
 	}
 	doc := explanation{ServiceID: svc.ID, Address: policy.Key(prefix), Verdict: "no service was named, so what is blocked is not known", To: c.to, Lists: c.listed(prefix), Entries: []string{}, History: history(c.past, svc.ID, prefix)}
+	c.busy.Step("asking the log store" + ofService(svc.ID))
 	if doc.Rules, err = c.measure(ctx, svc, prefix); err != nil || svc.ID == "" {
 		return doc, err
 	}
@@ -122,6 +123,7 @@ func (c *cycle) explainService(ctx context.Context, svc config.Service, cmd expl
 	if err != nil {
 		return doc, err
 	}
+	c.busy.Step("reading the entries" + ofService(svc.ID))
 	snapshot, err := client.Read(ctx, c.target(svc))
 	if err != nil {
 		return doc, fmt.Errorf("reading the present entries: %w", err)

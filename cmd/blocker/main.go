@@ -16,6 +16,8 @@ import (
 	_ "time/tzdata" // images without zone data still understand --schedule "CRON_TZ=…"
 
 	"github.com/alecthomas/kong"
+
+	"edgewarden/internal/terminal"
 )
 
 func main() {
@@ -71,8 +73,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		fmt.Fprintf(stderr, "blocker: %v\nSee blocker --help.\n", err)
 		return exitUsage
 	}
-	p := &program{flags: &cli.flags, getenv: getenv, stdout: stdout, stderr: stderr,
-		log: newLogger(stderr, cli.LogFormat)}
+	p := newProgram(&cli.flags, getenv, stdout, stderr)
+	defer p.busy.Close()
 	code, err = p.dispatch(ctx, parsed.Command(), &cli)
 	var usage usageError
 	switch {
@@ -86,6 +88,21 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 	}
 	return code
+}
+
+// newProgram gives the program its streams. Where a person watches stderr, the log and stdout go through the progress line, so
+// that it never stands between them.
+func newProgram(f *flags, getenv func(string) string, stdout, stderr io.Writer) *program {
+	p := &program{flags: f, getenv: getenv, screen: terminal.Of(stdout, getenv, f.Color)}
+	if terminal.IsTerminal(stderr) && getenv("TERM") != "dumb" {
+		p.busy = terminal.NewProgress(stderr, true, terminal.Of(stderr, getenv, terminal.Never).Width, nil)
+		p.stdout, p.stderr, p.log = p.busy.Before(stdout), p.busy, newLogger(p.busy, f.LogFormat)
+		return p
+	}
+	p.stderr, p.log = stderr, newLogger(stderr, f.LogFormat)
+	p.busy = terminal.NewProgress(stderr, false, 0, p.log)
+	p.stdout = p.busy.Before(stdout)
+	return p
 }
 
 // newLogger writes the program's own log in UTC: key=value lines, or JSON with the keys Cloud Logging's agents look for.

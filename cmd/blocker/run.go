@@ -146,6 +146,7 @@ func (p *program) cycle(ctx context.Context, s *settings, prepare func(*cycle)) 
 	c.chain = ledger.NewChain(store, c.id, p.actor(), source())
 	c.loadLists(ctx)
 
+	defer p.busy.Step("") // whatever comes next says so itself
 	rep := &report{Run: c.id, DryRun: s.dry, Now: c.now, To: c.to, Capacity: s.Capacity}
 	c.recordOverride(ctx)
 	for _, svc := range s.Services {

@@ -29,6 +29,7 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 		if client, err = c.edge(c.settings); err != nil {
 			return sr, err
 		}
+		c.busy.Step("reading the entries" + ofService(svc.ID))
 		if snapshot, err = client.Read(ctx, target); err != nil {
 			return sr, fmt.Errorf("reading the present entries: %w", err)
 		}
@@ -94,10 +95,12 @@ func (c *cycle) find(ctx context.Context, svc config.Service, sr *serviceReport,
 		return c.review.found(sr)
 	}
 	defer c.meter(sr)()
+	c.busy.Step("asking the log store" + ofService(svc.ID))
 	found, query, err := c.detect(ctx, sr, query)
 	if err != nil {
 		return detect.Result{}, fmt.Errorf("asking the log store: %w", err)
 	}
+	c.busy.Step("fetching evidence" + ofService(svc.ID))
 	if err := c.engine.Evidence(ctx, query, found.Offenders); err != nil {
 		sr.Alerts = append(sr.Alerts, fmt.Sprintf("the evidence could not be fetched, counts stand alone: %v", err))
 	}
@@ -125,6 +128,7 @@ func (c *cycle) carryOut(ctx context.Context, client *acl.Client, snapshot *acl.
 
 // write applies the plan, audits what was done and moves the lease.
 func (c *cycle) write(ctx context.Context, client *acl.Client, snapshot *acl.Snapshot, sr *serviceReport, storeErr error) error {
+	c.busy.Step("writing" + ofService(sr.Service.ID))
 	applied, err := client.Apply(ctx, snapshot, sr.Plan)
 	sr.Applied = &applied
 	if err == nil && len(applied.Failed) > 0 {

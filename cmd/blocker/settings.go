@@ -260,6 +260,7 @@ func (p *program) edge(s *settings) (*acl.Client, error) {
 		ReadOnly:  s.dry,
 		UserAgent: "edgewarden-blocker/" + version(),
 		Logger:    p.log,
+		Progress:  p.busy.Count,
 	})
 	if err != nil {
 		return nil, usageError{fmt.Errorf("Fastly client: %w", err)}

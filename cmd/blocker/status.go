@@ -74,6 +74,7 @@ func (p *program) status(ctx context.Context, cmd statusCmd) (int, error) {
 	var read []*serviceReport
 	failed := 0
 	for _, svc := range s.Services {
+		p.busy.Step("reading the entries" + ofService(svc.ID))
 		snapshot, err := client.Read(ctx, s.target(svc))
 		read = append(read, edgeReport(&serviceReport{Service: svc}, snapshot, err))
 		if err != nil {

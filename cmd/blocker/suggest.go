@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"edgewarden/internal/backtest"
 	"edgewarden/internal/config"
@@ -39,7 +38,8 @@ func (p *program) suggest(ctx context.Context, cmd suggestCmd) (int, error) {
 				return exitFailed, err
 			}
 		}
-		o.Progress = p.progress("suggest", time.Now())
+		p.busy.Step("measuring" + ofService(svc.ID))
+		o.Progress = p.busy.Count
 		s, err := backtest.Suggest(ctx, o)
 		if err != nil {
 			return exitFailed, err

@@ -31,7 +31,7 @@ func (v view) max() int {
 
 // view is how this call's text is shown on its stdout.
 func (p *program) view() view {
-	return view{screen: terminal.Of(p.stdout, p.getenv, p.flags.Color), all: p.flags.All, undo: p.undo}
+	return view{screen: p.screen, all: p.flags.All, undo: p.undo}
 }
 
 // say prints a sentence that may hold text from anywhere; head, if there is one, stands before it in the style.

@@ -29,7 +29,7 @@ func (c *Client) Apply(ctx context.Context, s *Snapshot, p *Plan) (Result, error
 	if err := applicable(s, p); err != nil {
 		return Result{Failed: p.Changes}, fmt.Errorf("applying plan: %w", err)
 	}
-	w := &writer{c: c, s: s, confirmed: map[int]bool{}}
+	w := &writer{c: c, s: s, confirmed: map[int]bool{}, of: len(p.Changes)}
 	err := w.all(ctx, p.Changes)
 	res, backErr := w.readBack(ctx, p.Changes)
 	if err = errors.Join(err, backErr); err != nil {

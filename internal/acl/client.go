@@ -34,6 +34,8 @@ type ClientOptions struct {
 	MaxWait     time.Duration // the longest that a 429 is waited for; 0 means 30 s
 	UserAgent   string        // "" means edgewarden
 	Logger      *slog.Logger  // nil is silent
+
+	Progress func(done, of int) // told after each batch how many changes are confirmed; nil tells nobody
 }
 
 // reserve is how many writes of the hour a batch leaves for the lease and the kill switch.

@@ -18,6 +18,7 @@ type writer struct {
 	c         *Client
 	s         *Snapshot
 	confirmed map[int]bool // by place in the plan: Fastly confirmed it, or a listing did
+	of        int          // changes of the plan
 	poison    map[string]int
 }
 
@@ -115,6 +116,9 @@ func (w *writer) batch(ctx context.Context, todo []numbered) error {
 func (w *writer) confirm(done []numbered) {
 	for _, ch := range done {
 		w.confirmed[ch.i] = true
+	}
+	if w.c.o.Progress != nil {
+		w.c.o.Progress(len(w.confirmed), w.of)
 	}
 }
 
