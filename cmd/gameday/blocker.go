@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// rules of the rehearsal. The windows are at least twice the period of one minute.
+// rehearsalConfig is what the blocker of the rehearsal is told. Windows are at least twice the period of one minute.
 const rehearsalConfig = `owner: gameday
 period: 1m
 rules:

@@ -16,7 +16,6 @@ import (
 // catch; a share, a score or a ratio they can make.
 func (g *guard) data() {
 	h := g.in.Health
-	byCount := func(c Change) bool { return c.blocks() }
 	byShare := func(c Change) bool { return c.blocks() && !g.countsOnly(c) }
 	note := ""
 	if h.Trusted == 0 && h.Rows > 0 {
@@ -24,15 +23,15 @@ func (g *guard) data() {
 	}
 	switch idle := note != "" && g.idle(); {
 	case !g.check(LimitNoData, float64(h.Trusted), 1, h.Trusted > 0 || idle, note):
-		g.class(LimitNoData, "there are no trusted rows: nobody is blocked on no evidence", byCount)
+		g.class(LimitNoData, "there are no trusted rows: nobody is blocked on no evidence", Change.blocks)
 	case !idle:
 		age := g.age()
 		if !g.most(LimitStale, age.Seconds(), g.l.Stale.Seconds(), "") {
-			g.class(LimitStale, fmt.Sprintf("the newest trusted row is %s old: what it shows may be over; see that ingest runs and ships", age.Round(time.Second)), byCount)
+			g.class(LimitStale, fmt.Sprintf("the newest trusted row is %s old: what it shows may be over; see that ingest runs and ships", age.Round(time.Second)), Change.blocks)
 		}
 	}
 	if !g.most(LimitNoAddress, share(h.TrustedNoAddress, h.Trusted), g.l.NoAddress, "") {
-		g.class(LimitNoAddress, fmt.Sprintf("%d of %d trusted rows have no client address: the column is broken; ingest lint-format shows what is wrong with the log line", h.TrustedNoAddress, h.Trusted), byCount)
+		g.class(LimitNoAddress, fmt.Sprintf("%d of %d trusted rows have no client address: the column is broken; ingest lint-format shows what is wrong with the log line", h.TrustedNoAddress, h.Trusted), Change.blocks)
 	}
 	g.notClient()
 	note = ""
@@ -109,10 +108,10 @@ func (g *guard) countsOnly(c Change) bool { return g.in.Actions[c.Mark.Rule].Cou
 // prefixes asks each block of the final plan again, whatever policy said: it must not overlap the never-block set or the
 // allowlist, nor be too wide.
 func (g *guard) prefixes() {
-	real := func(c Change) bool { return c.Op != Delete && c.Mark.Kind == policy.KindBlock }
+	enforced := func(c Change) bool { return c.Op != Delete && c.Mark.Kind == policy.KindBlock }
 	var never, allow, wide int
 	g.p.Changes = slices.DeleteFunc(g.p.Changes, func(c Change) bool {
-		if !real(c) {
+		if !enforced(c) {
 			return false
 		}
 		code, reason := "", ""
