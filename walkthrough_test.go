@@ -3,6 +3,7 @@ package edgewarden_test
 import (
 	"bytes"
 	"context"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -39,7 +40,8 @@ func TestTheWalkthroughOfTheReadme(t *testing.T) {
 	if len(blocks) != 5 {
 		t.Fatalf("%d blocks of commands, want the two servers and three more", len(blocks))
 	}
-	fastly, ingest, admin := freePort(t), freePort(t), freePort(t)
+	ports := freePorts(t, 3)
+	fastly, ingest, admin := ports[0], ports[1], ports[2]
 	lines := bytes.Count(content, []byte("\n"))
 	change := strings.NewReplacer("8099", fastly, "6514", ingest, "9090", admin,
 		"sleep 6;", "until [ \"$(curl -s http://127.0.0.1:"+admin+"/metrics | sed -n 's/^edgewarden_ingest_shipped_records_total.*} //p')\" = "+strconv.Itoa(lines)+" ]; do sleep 0.1; done;")
@@ -107,17 +109,21 @@ func blocksOf(t *testing.T, page, heading string) (blocks []string) {
 	return blocks
 }
 
-// freePort is a port of loopback that was free a moment ago.
-func freePort(t *testing.T) string {
+// freePorts are n ports of loopback that nobody had a moment ago. They lie below those that the system hands out, so that no
+// other test is given one of them meanwhile.
+func freePorts(t *testing.T, n int) (ports []string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := strconv.Itoa(20_000 + rand.IntN(10_000))
+		l, err := net.Listen("tcp", "127.0.0.1:"+port)
+		if err != nil {
+			continue
+		}
+		defer l.Close()
+		if ports = append(ports, port); len(ports) == n {
+			return ports
+		}
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	t.Fatal("no port is free")
+	return nil
 }
