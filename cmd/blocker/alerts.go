@@ -101,7 +101,7 @@ func (c *cycle) compareLogs(ctx context.Context, client *acl.Client, sr *service
 	if client == nil || c.Lake == "" || !c.settings.now.IsZero() || c.engine == nil {
 		return
 	}
-	alert, err := reconcile(ctx, client, c.engine, sr.Service, time.Now().UTC())
+	alert, err := logCountAlert(ctx, client, c.engine, sr.Service, time.Now().UTC())
 	if err != nil {
 		alert = fmt.Sprintf("lines received could not be compared with what Fastly sent: %v", err)
 	}

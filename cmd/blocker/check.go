@@ -164,7 +164,7 @@ func (p *program) checkLoss(ctx context.Context, s *settings, svc config.Service
 	}
 	defer engine.Close()
 	f := finding{What: "loss" + ofService(svc.ID), OK: true, Text: "what Fastly says it sent in the last complete hour is stored"}
-	if alert, err := reconcile(ctx, client, engine, svc, time.Now().UTC()); err != nil {
+	if alert, err := logCountAlert(ctx, client, engine, svc, time.Now().UTC()); err != nil {
 		f.OK, f.Text = false, err.Error()
 	} else if alert != "" {
 		f.OK, f.Text = false, alert

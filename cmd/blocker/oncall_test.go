@@ -207,3 +207,20 @@ func TestLinesThatNeverArrivedAreAnAlert(t *testing.T) {
 		t.Errorf("no finding: %s", o.stdout)
 	}
 }
+
+// Fastly counts the lines of all logging endpoints, and only one of them is ingest.
+func TestASecondLoggingEndpointIsNoLoss(t *testing.T) {
+	w := newWorld(t)
+	_, to := acl.LogWindow(time.Now())
+	w.T = to.Add(-10 * time.Minute)
+	w.everyday()
+	w.store()
+	w.edge.AddLogged("SVC1", w.T, uint64(2*len(w.rows)))
+	const config = "lake: %s\nservices:\n  - {id: SVC1, acls: [edgewarden_1]%s}\nrules:\n  - {name: flood, when: requests >= 100, window: 10m, block: 1h}\n"
+	for endpoints, say := range map[string]string{"": "FAIL loss of service SVC1", ", log_endpoints: 2": "ok   loss of service SVC1"} {
+		o := w.raw("check", "--config", w.file("edgewarden.yaml", fmt.Sprintf(config, w.lake(), endpoints)), "--fastly-endpoint", w.url)
+		if !strings.Contains(o.stdout, say) {
+			t.Errorf("%q: does not say %q: %s", endpoints, say, o.stdout)
+		}
+	}
+}

@@ -46,7 +46,10 @@ type Service struct {
 	Exempt  string // default edgewarden_exempt
 	Shadow  string // default edgewarden_shadow
 	Control string // default edgewarden_control
-	Rules   []Rule // empty means the file's top-level rules
+	// LogEndpoints is how many logging endpoints log each request, the one to ingest included; 0 means 1. Fastly counts the
+	// lines of all.
+	LogEndpoints int
+	Rules        []Rule // empty means the file's top-level rules
 }
 
 // BigQuery says where the log table is.

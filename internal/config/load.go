@@ -177,13 +177,14 @@ func (r *reader) services(n ast.Node) []Service {
 		s := Service{}
 		var acls []string
 		places := r.mapping(item, "a service", keys{
-			"id":      r.matching(&s.ID, "id", serviceRE, "the service id Fastly shows, letters and digits"),
-			"name":    r.word(&s.Name, "name"),
-			"acls":    r.words(&acls, "acls"),
-			"exempt":  r.matching(&s.Exempt, "exempt", aclRE, aclName),
-			"shadow":  r.matching(&s.Shadow, "shadow", aclRE, aclName),
-			"control": r.matching(&s.Control, "control", aclRE, aclName),
-			"rules":   func(n ast.Node) { s.Rules = r.rules(n) },
+			"id":            r.matching(&s.ID, "id", serviceRE, "the service id Fastly shows, letters and digits"),
+			"name":          r.word(&s.Name, "name"),
+			"acls":          r.words(&acls, "acls"),
+			"exempt":        r.matching(&s.Exempt, "exempt", aclRE, aclName),
+			"shadow":        r.matching(&s.Shadow, "shadow", aclRE, aclName),
+			"control":       r.matching(&s.Control, "control", aclRE, aclName),
+			"log_endpoints": r.integer(&s.LogEndpoints, "log_endpoints", 1, 100),
+			"rules":         func(n ast.Node) { s.Rules = r.rules(n) },
 		})
 		s.ACLs = acls
 		if places["id"] == nil {

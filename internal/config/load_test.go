@@ -47,6 +47,7 @@ services:
     exempt: ex
     shadow: sh
     control: ctl
+    log_endpoints: 2
   - {id: SVC2, acls: b_1}
 bigquery:
   table: p-1.d.t
@@ -98,7 +99,7 @@ ingest:
 	want := &config.Config{
 		Owner: "prod-1",
 		Services: []config.Service{
-			{ID: "SVC1", Name: "shop", ACLs: []string{"a_1", "a_2"}, Exempt: "ex", Shadow: "sh", Control: "ctl"},
+			{ID: "SVC1", Name: "shop", ACLs: []string{"a_1", "a_2"}, Exempt: "ex", Shadow: "sh", Control: "ctl", LogEndpoints: 2},
 			{ID: "SVC2", ACLs: []string{"b_1"}, Exempt: "edgewarden_exempt", Shadow: "edgewarden_shadow", Control: "edgewarden_control"},
 		},
 		BigQuery: config.BigQuery{Table: "p-1.d.t", Kind: "custom", Location: "europe-west3", Endpoint: "http://127.0.0.1:9050",

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The bounds of LogWindow and Reconcile.
+// The bounds of LogWindow and CompareLogs.
 const (
 	statsDelay   = 20 * time.Minute // Fastly's minutes are not complete sooner
 	statsWindow  = time.Hour
@@ -27,19 +27,19 @@ type LogCount struct {
 	Received  uint64 // lines ingest says it received, from its heartbeats or the store
 }
 
-// Reconciliation compares the two counts.
-type Reconciliation struct {
+// LogDifference is what a comparison of the two counts shows.
+type LogDifference struct {
 	LogCount
 	Expected uint64  // what one endpoint sent
 	Lost     float64 // share of Expected that did not arrive; negative when more arrived. 0 when nothing was sent
 	Alert    string  // "" when they agree
 }
 
-// Reconcile compares Fastly's own count of log lines with what arrived. What is lost before ingest's socket shows nowhere
+// CompareLogs compares Fastly's own count of log lines with what arrived. What is lost before ingest's socket shows nowhere
 // else: Fastly drops in silence what a receiver does not take. It is pure.
-func Reconcile(c LogCount) Reconciliation {
+func CompareLogs(c LogCount) LogDifference {
 	c.Endpoints = max(1, c.Endpoints)
-	r := Reconciliation{LogCount: c, Expected: c.Sent / uint64(c.Endpoints)}
+	r := LogDifference{LogCount: c, Expected: c.Sent / uint64(c.Endpoints)}
 	if r.Expected > 0 {
 		r.Lost = 1 - float64(c.Received)/float64(r.Expected)
 	}
@@ -50,11 +50,11 @@ func Reconcile(c LogCount) Reconciliation {
 	case c.Received == 0:
 		r.Alert = fmt.Sprintf("Fastly says it sent %d log lines %s and none arrived: is ingest running, and does the logging endpoint name it?", r.Expected, window)
 	case missing > 0:
-		r.Alert = fmt.Sprintf("%d of %d log lines that Fastly says it sent %s did not arrive (%.1f %%): shares and scores may be wrong, and an audit trail has a hole; see whether ingest was down or slow", missing, r.Expected, window, r.Lost*100)
+		r.Alert = fmt.Sprintf("%d of %d log lines that Fastly says it sent %s did not arrive (%.1f %%): shares and scores may be wrong, and an audit trail has a hole; see whether ingest was down or slow, or whether the service has more logging endpoints than log_endpoints (%d) says", missing, r.Expected, window, r.Lost*100, c.Endpoints)
 	case r.Expected == 0:
 		r.Alert = fmt.Sprintf("%d log lines arrived %s although Fastly says it sent none: who sends them?", c.Received, window)
 	default:
-		r.Alert = fmt.Sprintf("%d log lines arrived %s, %d more than Fastly says it sent: does somebody else send to ingest, or is the number of logging endpoints (%d) wrong?", c.Received, window, -missing, c.Endpoints)
+		r.Alert = fmt.Sprintf("%d log lines arrived %s, %d more than Fastly says it sent: does somebody else send to ingest, or is log_endpoints (%d) wrong?", c.Received, window, -missing, c.Endpoints)
 	}
 	return r
 }

@@ -10,9 +10,9 @@ import (
 	"edgewarden/internal/detect"
 )
 
-// reconcile compares what Fastly says it sent in an hour with what is stored of it. What is lost before ingest's socket shows
+// logCountAlert compares what Fastly says it sent in an hour with what is stored of it. What is lost before ingest's socket shows
 // nowhere else. The alert is empty when they agree.
-func reconcile(ctx context.Context, client *acl.Client, engine detect.Engine, svc config.Service, now time.Time) (alert string, err error) {
+func logCountAlert(ctx context.Context, client *acl.Client, engine detect.Engine, svc config.Service, now time.Time) (alert string, err error) {
 	from, to := acl.LogWindow(now)
 	sent, err := client.LogLines(ctx, svc.ID, from, to)
 	if err != nil {
@@ -26,5 +26,5 @@ func reconcile(ctx context.Context, client *acl.Client, engine detect.Engine, sv
 	if err != nil {
 		return "", err
 	}
-	return acl.Reconcile(acl.LogCount{From: from, To: to, Sent: sent, Received: uint64(found.Health.Rows)}).Alert, nil
+	return acl.CompareLogs(acl.LogCount{From: from, To: to, Sent: sent, Endpoints: svc.LogEndpoints, Received: uint64(found.Health.Rows)}).Alert, nil
 }
