@@ -28,6 +28,9 @@ func (r *Redactor) besideWord(line []byte, g, h int) bool {
 	if h > g && !r.inLayout(g, h) {
 		return false
 	}
+	if r.eager {
+		return true
+	}
 	first, last := r.digits[r.groups[g]], r.digits[r.groupEnd(h)-1]
 	from, to := int(first.at), int(last.at)+int(last.width)
 	s, e := from, to

@@ -226,7 +226,7 @@ func (r *Redactor) longest(line []byte, g int, start edge, next unit) int {
 			continue
 		}
 		card := r.digits[from:end]
-		if !luhn(card) || h > g && inUUID(line, int(card[0].at)) {
+		if !luhn(card) || h > g && !r.eager && inUUID(line, int(card[0].at)) {
 			continue
 		}
 		touched := start == lettered

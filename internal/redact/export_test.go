@@ -15,7 +15,8 @@ func (r *Redactor) WithoutVectors() *Redactor { r.vectors = false; return r }
 // and at each run of characters that may be in a card number.
 func (r *Redactor) LineSlowly(line []byte) Counts {
 	var sum Counts
-	for {
+	for n := 1; ; n++ {
+		r.eager = eagerPass(n)
 		var c Counts
 		if len(line) > 0 && r.cutShort(line) {
 			c.Cards += count(r.tail(line))
@@ -34,6 +35,7 @@ func (r *Redactor) LineSlowly(line []byte) Counts {
 		}
 		for i := range line {
 			if line[i] == '%' {
+				r.user = userinfo{}
 				c.Secrets += r.percent(line, i)
 			}
 		}
@@ -44,6 +46,7 @@ func (r *Redactor) LineSlowly(line []byte) Counts {
 		}
 		for i := range line {
 			if line[i] == '@' {
+				r.user = userinfo{}
 				c.Secrets += count(r.maskUserinfo(line, i))
 			}
 		}
@@ -58,10 +61,20 @@ func (r *Redactor) LineSlowly(line []byte) Counts {
 				i = end
 			}
 		}
-		if c == (Counts{}) {
+		if c == (Counts{}) && !r.eager {
 			return sum
 		}
 		sum.Cards += c.Cards
 		sum.Secrets += c.Secrets
+	}
+}
+
+// Passes is how often Line reads the line.
+func (r *Redactor) Passes(line []byte) int {
+	for n := 1; ; n++ {
+		r.eager = eagerPass(n)
+		if c := r.pass(line); c == (Counts{}) && !r.eager {
+			return n
+		}
 	}
 }

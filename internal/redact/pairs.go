@@ -29,8 +29,12 @@ func (r *Redactor) pairs(line []byte) (masked int) {
 
 // percents masks what a percent-encoded separator or mark gives away.
 func (r *Redactor) percents(line []byte) (masked int) {
+	r.user = userinfo{}
 	for i := next(line, 0, '%'); i < len(line); i = next(line, i+1, '%') {
-		masked += r.percent(line, i)
+		if n := r.percent(line, i); n > 0 {
+			masked += n
+			r.user = userinfo{}
+		}
 	}
 	return masked
 }
@@ -40,6 +44,7 @@ func (r *Redactor) marks(line []byte) (masked int) {
 	for i := next(line, 0, '^'); i < len(line); i = next(line, i+1, '^') {
 		masked += count(maskTrack1(line, i, 1))
 	}
+	r.user = userinfo{}
 	for i := next(line, 0, '@'); i < len(line); i = next(line, i+1, '@') {
 		masked += count(r.maskUserinfo(line, i))
 	}

@@ -19,6 +19,9 @@ type Redactor struct {
 	groups []int   // where each group begins in digits
 	dotted []bool  // whether a single dot stands before the group
 
+	eager bool     // whether a number beside letters is masked whatever they are
+	user  userinfo // of the last at sign
+
 	vectors bool      // whether lines are classified 32 bytes at a time
 	blocks  []classes // of the line, then
 
@@ -54,9 +57,10 @@ func New(secrets ...[]byte) *Redactor {
 // nothing more.
 func (r *Redactor) Line(line []byte) Counts {
 	var sum Counts
-	for {
+	for n := 1; ; n++ {
+		r.eager = eagerPass(n)
 		c := r.pass(line)
-		if c == (Counts{}) {
+		if c == (Counts{}) && !r.eager {
 			return sum
 		}
 		// What was masked may be the neighbour that hid something else. Each
@@ -65,6 +69,16 @@ func (r *Redactor) Line(line []byte) Counts {
 		sum.Secrets += c.Secrets
 	}
 }
+
+// maxPasses is more than a line needs that nobody made for it. In one of
+// "e4111111111111111" again and again each number is hidden by the next: it would
+// be read a thousand times.
+const maxPasses = 8
+
+// eagerPass reports whether the n-th pass over a line masks numbers whose
+// neighbours would hide them, which ends such a row at once. Every other one does,
+// and only one that does not is the last: so a second call finds nothing more.
+func eagerPass(n int) bool { return n > maxPasses && n%2 == 0 }
 
 // pass masks what it finds and counts what it changed.
 func (r *Redactor) pass(line []byte) Counts {
