@@ -2,6 +2,7 @@
 // (the process answers) and /readyz (it does its work, or says why not).
 //
 // The port has no authentication and speaks plain HTTP, so it belongs on a
-// loopback address or behind a network policy. Nothing it serves contains a
-// log line or a secret. A crash of the process is all that ends it early.
+// loopback address or behind a network policy. Nothing it serves is a log line
+// or a secret, but the page of a run names addresses, paths and user agents. A
+// crash of the process is all that ends it early.
 package admin

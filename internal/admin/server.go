@@ -23,7 +23,7 @@ type Options struct {
 	Registry *prometheus.Registry // nil serves no metrics
 	Ready    func() error         // nil error means ready; the error says why not. A nil function means always ready
 	Logger   *slog.Logger         // nil is silent
-	Page     http.Handler         // answers GET / and GET /page; nil serves neither
+	Page     http.Handler         // answers GET / and GET /page, asked for by address, localhost or a name of the cluster; nil serves neither
 }
 
 // Server serves /metrics, /healthz, /readyz and a page.
@@ -83,8 +83,8 @@ func handler(o Options) http.Handler {
 		text(w, http.StatusOK, "ready")
 	})
 	if o.Page != nil {
-		mux.Handle("GET /{$}", o.Page)
-		mux.Handle("GET /page", o.Page)
+		mux.Handle("GET /{$}", named(o.Page))
+		mux.Handle("GET /page", named(o.Page))
 	}
 	if o.Registry != nil {
 		mux.Handle("GET /metrics", promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{Registry: o.Registry, Timeout: 20 * time.Second}))
