@@ -109,7 +109,7 @@ func TestPathsFitEachOther(t *testing.T) {
 	}
 	for _, unit := range []string{"edgewarden-ingest.service", "edgewarden-blocker.service"} {
 		text := read(t, unit)
-		for _, want := range []string{"\nStateDirectory=edgewarden\n", "\nUser=edgewarden\n", "\nStateDirectoryMode=0700\n", "\nLoadCredential="} {
+		for _, want := range []string{"\nStateDirectory=edgewarden\n", "\nUser=edgewarden\n", "\nStateDirectoryMode=0700\n", "\nLoadCredential=", "\nLimitCORE=0\n"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s lacks %q", unit, want)
 			}
