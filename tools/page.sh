@@ -12,7 +12,7 @@ if [ -z "$browser" ]; then
   [ "${1:-}" != required ]
   exit
 fi
-if ! npm ci --no-audit --no-fund --loglevel=error; then
+if ! npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; then
   echo '*** page: axe-core could not be fetched: accessibility is NOT CHECKED ***'
   [ "${1:-}" != required ]
 fi
