@@ -70,12 +70,13 @@ resource "google_service_account_iam_member" "blocker_pods" {
   member             = "serviceAccount:${var.project}.svc.id.goog[${var.namespace}/edgewarden-blocker]"
 }
 
-# Fastly's endpoint names this account and gets short-lived tokens for it. It writes one table and reads nothing.
+# Fastly's endpoint names this account and gets short-lived tokens for it. It may change one table and no other. Its name and the
+# table's are all that another customer of Fastly would have to know.
 # https://docs.fastly.com/en/guides/configuring-google-iam-service-account-impersonation-for-fastly-logging
 resource "google_service_account" "fastly" {
   count = var.fastly_endpoint ? 1 : 0
 
-  account_id   = "edgewarden-fastly"
+  account_id   = var.fastly_account_id
   display_name = "Fastly's BigQuery endpoint: writes requests into one table"
 }
 

@@ -55,6 +55,17 @@ variable "fastly_endpoint" {
   default     = false
 }
 
+variable "fastly_account_id" {
+  description = "Name of the account that Fastly's endpoint acts as. Fastly acts for all its customers as one and the same account, so this name is part of what keeps others out of the table: with fastly_endpoint choose one that nobody guesses."
+  type        = string
+  default     = "edgewarden-fastly"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.fastly_account_id))
+    error_message = "6 to 30 lower-case letters, digits and dashes, beginning with a letter."
+  }
+}
+
 variable "ledger_table" {
   description = "Make a table for the blocker's ledger."
   type        = bool

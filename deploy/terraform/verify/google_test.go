@@ -55,7 +55,7 @@ func TestGooglesProviderKnowsEveryName(t *testing.T) {
 // settings are the variables of the folder, as an operator would set them.
 func settings() map[string]cty.Value {
 	return map[string]cty.Value{
-		"project": cty.StringVal("shop"), "location": cty.StringVal("EU"), "log_bucket_location": cty.StringVal("global"), "log_id": cty.StringVal("fastly"),
+		"project": cty.StringVal("shop"), "location": cty.StringVal("EU"), "log_bucket_location": cty.StringVal("global"), "log_id": cty.StringVal("fastly"), "fastly_account_id": cty.StringVal("edgewarden-fastly-7f3a"),
 		"retention_days": cty.NumberIntVal(400), "lock_log_bucket": cty.False, "table_days": cty.NumberIntVal(45), "fastly_endpoint": cty.True,
 		"ledger_table": cty.True, "workload_identity": cty.True, "namespace": cty.StringVal("edgewarden"), "period_minutes": cty.NumberIntVal(5),
 		"notification_channels": cty.ListValEmpty(cty.String),
