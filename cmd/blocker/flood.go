@@ -36,15 +36,27 @@ func (c *cycle) usual(summaries []ledger.Summary, service string, set *detect.Se
 	return out
 }
 
-// floods looks for floods that no address stands out of. Whether there is one shows in the answer the run has; only when
-// there is one the store is asked again, over the windows of those rules.
-func (c *cycle) floods(ctx context.Context, sr *serviceReport, query detect.Query, found detect.Result) {
-	sr.Floods = query.Set.Floods(found, sr.Usual, query.To)
+// takeApart looks closer at floods that no address stands out of. That there is one shows in the answer the run has; only then
+// the store is asked again, over the windows of those rules. It comes after everything is written and has little time: what it
+// finds is shown and never acted on, and how long it takes is in the hand of whoever floods.
+func (c *cycle) takeApart(ctx context.Context, sr *serviceReport, query detect.Query) {
+	if c.review != nil || len(sr.Floods) == 0 {
+		return
+	}
+	c.busy.Step("looking at a flood" + ofService(sr.Service.ID))
+	ctx, stop := context.WithTimeout(ctx, showFor)
+	defer stop()
+	before := sr.Cost.Billed
+	done := c.meter(sr)
 	bytes, err := c.engine.Flood(ctx, query, sr.Floods)
+	done()
+	if before != nil && sr.Cost.Billed != nil {
+		*sr.Cost.Billed += *before
+	}
 	if err != nil {
 		sr.Alerts = append(sr.Alerts, fmt.Sprintf("a flood could not be taken apart, its counts stand alone: %v", err))
 	}
-	if len(sr.Floods) > 0 && bytes > 0 {
+	if bytes > 0 {
 		sr.Notes = append(sr.Notes, fmt.Sprintf("looking at the flood read %s more", bytesText(bytes)))
 	}
 	sr.FloodBytes = bytes

@@ -245,6 +245,8 @@ func TestTheLedgerHoldsWhatWasDone(t *testing.T) {
 	file := filepath.Join(w.dir, "ledger.jsonl")
 	w.want(w.run("run", "--ledger", file), exitOK)
 	w.want(w.run("unblock", attacker, "--reason", "false alarm", "--ledger", file), exitOK)
+	w.want(w.run("stop", "--reason", "customers report 403", "--ledger", file), exitOK)
+	w.want(w.run("start", "--reason", "rule fixed", "--ledger", file), exitOK)
 	store, err := ledger.OpenFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -264,7 +266,7 @@ func TestTheLedgerHoldsWhatWasDone(t *testing.T) {
 			t.Errorf("a field of PCI DSS 10.2.2 is missing: %+v", e)
 		}
 	}
-	for _, want := range []string{"block", "lease", ledger.RunEvent, "unblock", "release", "exempt-create"} {
+	for _, want := range []string{"block", "lease", ledger.RunEvent, "unblock", "release", "exempt-create", "stop", "start"} {
 		if seen[want] == 0 {
 			t.Errorf("no event %q in %v", want, seen)
 		}

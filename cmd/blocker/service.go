@@ -48,7 +48,7 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 		Baselines: c.baselines(summaries, svc.ID, set), NotClients: c.known.notClients(),
 	}
 	// Releases never depend on data: when the store does not answer, what is due is still released, and the run has failed.
-	found, storeErr := c.find(ctx, svc, sr, query)
+	found, storeErr := c.find(ctx, sr, &query)
 	sr.Found = found
 	if sr.Unjudged != nil {
 		sr.Alerts = append(sr.Alerts, sr.Unjudged.alert())
@@ -80,31 +80,39 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 		c.compareLogs(ctx, client, sr)
 	}
 	if svc.ID == "" {
+		c.takeApart(ctx, sr, query)
 		return sr, storeErr
 	}
 	err = c.carryOut(ctx, client, snapshot, sr, storeErr)
+	c.takeApart(ctx, sr, query)
 	if sr.LeaseUntil.IsZero() {
 		sr.Alerts = append(sr.Alerts, leaseAlert(snapshot, c.now)...)
 	}
 	return sr, err
 }
 
-// find asks the store, or takes what a reviewed plan was made from.
-func (c *cycle) find(ctx context.Context, svc config.Service, sr *serviceReport, query detect.Query) (detect.Result, error) {
+// showFor bounds a question whose answer is only shown. Evidence comes before the writing, since the reasons of blocks are made
+// of it, and a run has four minutes in all (deploy/): without a bound, whoever makes that question slow would end the run
+// before it blocks him. A variable, so that a test need not wait.
+var showFor = 45 * time.Second
+
+// find asks the store, or takes what a reviewed plan was made from. The query becomes the one that was answered.
+func (c *cycle) find(ctx context.Context, sr *serviceReport, query *detect.Query) (found detect.Result, err error) {
 	if c.review != nil {
 		return c.review.found(sr)
 	}
 	defer c.meter(sr)()
-	c.busy.Step("asking the log store" + ofService(svc.ID))
-	found, query, err := c.detect(ctx, sr, query)
-	if err != nil {
+	c.busy.Step("asking the log store" + ofService(sr.Service.ID))
+	if found, *query, err = c.detect(ctx, sr, *query); err != nil {
 		return detect.Result{}, fmt.Errorf("asking the log store: %w", err)
 	}
-	c.busy.Step("fetching evidence" + ofService(svc.ID))
-	if err := c.engine.Evidence(ctx, query, found.Offenders); err != nil {
+	c.busy.Step("fetching evidence" + ofService(sr.Service.ID))
+	shown, stop := context.WithTimeout(ctx, showFor)
+	defer stop()
+	if err := c.engine.Evidence(shown, *query, found.Offenders); err != nil {
 		sr.Alerts = append(sr.Alerts, fmt.Sprintf("the evidence could not be fetched, counts stand alone: %v", err))
 	}
-	c.floods(ctx, sr, query, found)
+	sr.Floods = query.Set.Floods(found, sr.Usual, query.To)
 	return found, nil
 }
 
