@@ -9,6 +9,7 @@ import (
 
 	"edgewarden/internal/detect"
 	"edgewarden/internal/detect/bigquery"
+	"edgewarden/internal/detect/duckdb"
 )
 
 // scanCost is what the questions to BigQuery cost; nil where nobody asked or nobody was billed.
@@ -17,7 +18,8 @@ type scanCost struct {
 	Billed    *int64 // bytes, the query for evidence included
 }
 
-// unjudged says which rules a run left out, because their windows would have read more than --max-bytes.
+// unjudged says which rules a run left out, because their windows would have read more than --max-bytes or needed more memory
+// than there is.
 type unjudged struct {
 	Rules  []string `json:"rules"`
 	Window string   `json:"window"` // the longest window that was judged
@@ -29,8 +31,8 @@ func (u *unjudged) alert() string {
 	return fmt.Sprintf("NOT JUDGED: rule %s: only windows of up to %s were looked at; blocks of the others stay until they expire and are not extended: %s", strings.Join(u.Rules, ", rule "), u.Window, u.Why)
 }
 
-// detect asks the store. When the query would be billed for more than --max-bytes it asks again without the rules of the longest
-// window, until it fits or no rule is left: an attack makes the windows grow, and that is no moment to judge nothing at all. The
+// detect asks the store. When the query would be billed for more than --max-bytes, or needs more memory than it gets, it asks
+// again without the rules of the longest window, until it fits or no rule is left: an attack makes the windows grow, and that is no moment to judge nothing at all. The
 // query that is returned is the one that was answered. A refused question costs nothing.
 func (c *cycle) detect(ctx context.Context, sr *serviceReport, query detect.Query) (detect.Result, detect.Query, error) {
 	whole := query.Set
@@ -46,7 +48,7 @@ func (c *cycle) detect(ctx context.Context, sr *serviceReport, query detect.Quer
 			}
 			return found, query, nil
 		}
-		if !errors.Is(err, bigquery.ErrTooManyBytes) {
+		if !errors.Is(err, bigquery.ErrTooManyBytes) && !errors.Is(err, bigquery.ErrTooMuchMemory) && !errors.Is(err, duckdb.ErrTooMuchMemory) {
 			return detect.Result{}, query, err
 		}
 		if refused == nil {

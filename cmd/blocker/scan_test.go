@@ -116,6 +116,21 @@ func TestAQueryOverTheLimitFallsBackToTheShorterWindows(t *testing.T) {
 	}
 }
 
+// An attacker with a path and an address of its own for each request makes a query need memory, not only bytes.
+func TestAQueryThatNeedsTooMuchMemoryFallsBackToTheShorterWindows(t *testing.T) {
+	w := newWorld(t)
+	table, url := w.growing()
+	table.Fail(bqtest.JobRun, bqtest.Failure{Status: 400, Reason: "resourcesExceeded", Message: "Resources exceeded during query execution: The query could not be executed in the allotted memory."})
+	table.Answers["detect"] = w.answerFor(0) // flood is the first of those that are left
+	o := w.want(w.runBigQuery(url, "run", "--json", "--max-bytes", "107374182400"), exitPartly)
+	if u := w.json(o).Summary.Services[0].Unjudged; u == nil || !slices.Equal(u.Rules, []string{"slow"}) || !strings.Contains(u.Why, "needs more memory than BigQuery gives one query") {
+		t.Errorf("unjudged %+v", u)
+	}
+	if !strings.Contains(w.prefixes("edgewarden_1")[attacker+"/32"], "r=flood") {
+		t.Errorf("entries %v", w.prefixes("edgewarden_1"))
+	}
+}
+
 // mark is the comment of a block of ours.
 func mark(until time.Time, rule string) string {
 	return "ew1 o=edgewarden k=b u=" + strconv.FormatInt(until.Unix(), 10) + " s=1935800000 n=1 r=" + rule + " i=x"

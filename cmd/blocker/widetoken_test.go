@@ -9,11 +9,11 @@ import (
 )
 
 func TestCheckComplainsAboutATokenThatReachesMoreThanTheServices(t *testing.T) {
-	tokens := map[string]acltest.Token{"narrow": {Services: []string{"SVC1"}}, "two services": {Services: []string{"SVC1", "SVC2"}}, "whole account": {}}
+	tokens := map[string]acltest.Token{"narrow": {Services: []string{"SVC1"}}, "two-services": {Services: []string{"SVC1", "SVC2"}}, "whole-account": {}}
 	for token, says := range map[string]string{
 		"narrow":        "limited to the configured services",
-		"two services":  "it reaches more than the configured services (SVC2)",
-		"whole account": "it reaches more than the configured services (all services of the account)",
+		"two-services":  "it reaches more than the configured services ([SVC2])",
+		"whole-account": "it reaches more than the configured services (all services of the account)",
 	} {
 		w := newWorld(t)
 		w.edge = acltest.NewWith(acltest.Options{Services: []string{"SVC1", "SVC2"}, Tokens: tokens})

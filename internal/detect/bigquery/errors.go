@@ -9,4 +9,7 @@ var (
 	// before it cost anything, because it would have been billed for more than
 	// [Options.MaxBytes]. A query with shorter windows may pass.
 	ErrTooManyBytes = query.ErrTooManyBytes
+	// ErrTooMuchMemory is in the chain of the error of a query that needed more
+	// memory than BigQuery gives one. A query with shorter windows may pass.
+	ErrTooMuchMemory = query.ErrTooMuchMemory
 )

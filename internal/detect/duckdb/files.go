@@ -69,13 +69,17 @@ func firstGone(files []string) string {
 	return ""
 }
 
+// ErrTooMuchMemory is in the chain of the error of a query that needed more
+// memory than there is. A query with shorter windows may pass.
+var ErrTooMuchMemory = errors.New("not enough memory")
+
 // explain adds what to do to errors an operator can act on.
 func (e *Engine) explain(err error) error {
 	var de *driverduckdb.Error
 	if errors.As(err, &de) {
 		switch de.Type {
 		case driverduckdb.ErrorTypeOutOfMemory:
-			return fmt.Errorf("querying lake %s: raise the memory limit, shorten the windows, or give a directory to spill to: %w", e.o.Dir, err)
+			return fmt.Errorf("querying lake %s: %w: raise the memory limit, shorten the windows, or give a directory to spill to: %w", e.o.Dir, ErrTooMuchMemory, err)
 		case driverduckdb.ErrorTypeInvalidInput, driverduckdb.ErrorTypeIO:
 			return fmt.Errorf("querying lake %s: if a file is damaged, move it out of the lake: %w", e.o.Dir, err)
 		}

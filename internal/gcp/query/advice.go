@@ -16,12 +16,19 @@ var (
 	// before it cost anything, because it would have been billed for more than
 	// its limit. A query with shorter windows may pass.
 	ErrTooManyBytes = errors.New("more bytes than the limit")
+	// ErrTooMuchMemory is in the chain of the error of a query that needed more
+	// memory than BigQuery gives one. It is billed for nothing, and one with
+	// shorter windows may pass.
+	ErrTooMuchMemory = errors.New("more memory than one query gets")
 )
 
-// tooMany marks a refusal as an ErrTooManyBytes and leaves its text alone.
-type tooMany struct{ error }
+// tooMuch marks an error as one of those above and leaves its text alone.
+type tooMuch struct {
+	error
+	kind error
+}
 
-func (e tooMany) Unwrap() []error { return []error{e.error, ErrTooManyBytes} }
+func (e tooMuch) Unwrap() []error { return []error{e.error, e.kind} }
 
 // Place is where a query runs, and what its caller would say of it: what an
 // error has to name so that somebody can do something about it.
@@ -57,8 +64,11 @@ func (p Place) Explain(err error) error {
 	if do == "" {
 		return fmt.Errorf("%s %s: %w", p.verb(), where, err)
 	}
-	if f, _ := faultOf(err); f.reason == reasonBytes {
-		err = tooMany{err}
+	switch f, _ := faultOf(err); f.reason {
+	case reasonBytes:
+		err = tooMuch{err, ErrTooManyBytes}
+	case reasonMemory:
+		err = tooMuch{err, ErrTooMuchMemory}
 	}
 	return fmt.Errorf("%s %s: %s: %w", p.verb(), where, do, err)
 }
@@ -117,7 +127,7 @@ func (p Place) adviseFault(f fault) (where, do string) {
 		return "in project " + p.Billing, "a BigQuery quota is used up (often the custom daily quota); raise it or wait until it renews"
 	case f.code == 429:
 		return "in project " + p.Billing, "BigQuery is asked too often; run fewer blockers at once, the next run tries again"
-	case f.reason == "resourcesExceeded":
+	case f.reason == reasonMemory:
 		return table, "needs more memory than BigQuery gives one query; " + p.Less
 	case f.reason == "stopped":
 		return table, "somebody cancelled the job or it ran into its time limit; run again and, if it was the limit, " + p.Less
@@ -127,8 +137,11 @@ func (p Place) adviseFault(f fault) (where, do string) {
 	return table, ""
 }
 
-// reasonBytes is how BigQuery refuses a query for the limit it carries.
-const reasonBytes = "bytesBilledLimitExceeded"
+// How BigQuery refuses a query for the limit it carries, and for its own.
+const (
+	reasonBytes  = "bytesBilledLimitExceeded"
+	reasonMemory = "resourcesExceeded"
+)
 
 // TooManyBytes is the sentence about a query that needs more than its limit.
 func (p Place) TooManyBytes(needed string) string {
