@@ -40,7 +40,7 @@ func (c *cycle) tell(ctx context.Context, rep *report) {
 	if c.dry {
 		return
 	}
-	run := notify.Run{ID: c.id, Now: c.now, Command: c.invocation(c.settings)}
+	run := notify.Run{ID: c.id, Now: c.now}
 	for _, sr := range rep.Services {
 		run.Services = append(run.Services, c.told(sr))
 	}
@@ -54,7 +54,7 @@ func (c *cycle) tell(ctx context.Context, rep *report) {
 
 // told is a service's report as a notification takes it.
 func (c *cycle) told(sr *serviceReport) notify.Service {
-	t := notify.Service{ID: sr.Service.ID, Name: sr.Service.Name, Plan: sr.Plan, Applied: sr.Applied, Error: sr.Error, LedgerError: sr.LedgerError,
+	t := notify.Service{ID: sr.Service.ID, Name: sr.Service.Name, Flags: c.again(sr.Service.ID), Plan: sr.Plan, Applied: sr.Applied, Error: sr.Error, LedgerError: sr.LedgerError,
 		NotEnforced: sr.NotEnforced, Past: ledger.Summaries(ledger.ForService(c.past, sr.Service.ID))}
 	switch snapshot := sr.Snapshot; {
 	case snapshot == nil:
@@ -114,17 +114,6 @@ func (p *program) notBegun(ctx context.Context, s *settings, cause error) {
 	c.tell(ctx, rep)
 }
 
-// invocation is how a person calls the program for the same services.
-func (p *program) invocation(s *settings) string {
-	switch f := p.flags; {
-	case f.Config != "":
-		return "blocker --config " + f.Config
-	case f.ServiceID != "":
-		return "blocker --service-id " + f.ServiceID + " --acl " + strings.Join(f.ACL, ",")
-	}
-	return "blocker"
-}
-
 // notifyTest sends a message that says it is a test.
 func (p *program) notifyTest(ctx context.Context) (int, error) {
 	s, err := p.settings()
@@ -141,7 +130,7 @@ func (p *program) notifyTest(ctx context.Context) (int, error) {
 		fmt.Fprintf(p.stdout, "dry run: a test message would be sent, form %s\n", sender.Form())
 		return exitOK, nil
 	}
-	if err := sender.Send(ctx, notify.TestMessage(time.Now(), p.invocation(s))); err != nil {
+	if err := sender.Send(ctx, notify.TestMessage(time.Now())); err != nil {
 		return exitFailed, err
 	}
 	fmt.Fprintf(p.stdout, "sent, form %s\n", sender.Form())

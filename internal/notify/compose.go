@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"edgewarden/internal/acl"
+	"edgewarden/internal/policy"
 )
 
 // Settings is what is told and how.
@@ -35,7 +36,7 @@ func Compose(r Run, s Settings) (Message, bool) {
 			}
 			e.ServiceID, e.Name = svc.ID, svc.Name
 			if s.MaskAddresses {
-				r.hideUndo(&e)
+				svc.hideUndo(&e)
 			}
 			room -= e.cut(room)
 			events = append(events, e)
@@ -73,34 +74,34 @@ func (r Run) events(s Service) []Event {
 		if s.Lease != "" {
 			details = append(details, s.Lease)
 		}
-		add(Failure, r.Command+" check", text, details...)
+		add(Failure, s.command("check"), text, details...)
 	}
 	if s.LedgerError != "" {
-		add(Failure, r.Command+" audit verify", "the run was not recorded in the ledger", s.LedgerError)
+		add(Failure, s.command("audit verify"), "the run was not recorded in the ledger", s.LedgerError)
 	}
 	if len(s.NotEnforced) > 0 && due(s.Past, notEnforcedMark, "yes", r.Now) {
-		add(NotEnforced, r.Command+" check", "blocks are not enforced", s.NotEnforced...)
+		add(NotEnforced, s.command("check"), "blocks are not enforced", s.NotEnforced...)
 	}
 	if key := s.refusal(); key != "" && due(s.Past, refusedMark, key, r.Now) {
-		events = append(events, r.refused(s))
+		events = append(events, s.refused())
 	}
 	if s.Error == "" {
 		if streak, told := recovered(s.Past); told {
-			add(Recovery, r.Command+" status", fmt.Sprintf("runs succeed again after %d that failed since %s", len(streak), stamp(streak[0].Time)))
+			add(Recovery, s.command("status"), fmt.Sprintf("runs succeed again after %d that failed since %s", len(streak), stamp(streak[0].Time)))
 		}
 	}
-	if e, any := r.changes(s); any {
+	if e, any := s.changes(); any {
 		events = append(events, e)
 	}
 	return events
 }
 
 // refused says what the guard, or the kill switch, held back.
-func (r Run) refused(s Service) Event {
+func (s Service) refused() Event {
 	if s.Stopped != "" {
-		return Event{Kind: Refusal, Text: "stopped: nothing is blocked, releases pass", Details: []string{"by " + s.Stopped}, Undo: r.Command + ` start --reason "…"`}
+		return Event{Kind: Refusal, Text: "stopped: nothing is blocked, releases pass", Details: []string{"by " + s.Stopped}, Undo: s.command("start --reason 'undo stop'")}
 	}
-	e := Event{Kind: Refusal, Text: "the guard refused changes", Look: r.Command + " plan -o plan.json"}
+	e := Event{Kind: Refusal, Text: "the guard refused changes", Look: s.command("plan -o plan.json")}
 	limits := s.refusing()
 	for _, c := range limits[:min(len(limits), maxDetails)] {
 		line := fmt.Sprintf("%s: %.4g, limit %.4g", c.Name, c.Value, c.Limit)
@@ -113,17 +114,17 @@ func (r Run) refused(s Service) Event {
 }
 
 // changes says who was blocked and released, with the command that undoes each.
-func (r Run) changes(s Service) (Event, bool) {
+func (s Service) changes() (Event, bool) {
 	blocked, released := s.changed(acl.Create), s.changed(acl.Delete)
 	if len(blocked)+len(released) == 0 {
 		return Event{}, false
 	}
-	e := Event{Kind: Change, Text: fmt.Sprintf("%d blocked, %d released", len(blocked), len(released)), Look: r.Command + " status"}
+	e := Event{Kind: Change, Text: fmt.Sprintf("%d blocked, %d released", len(blocked), len(released)), Look: s.command("status")}
 	for _, c := range blocked {
-		e.Blocked = append(e.Blocked, Entry{Prefix: host(c), Rule: c.Mark.Rule, Until: stamp(c.Mark.Until), Why: evidence(c), Undo: r.Command + " unblock " + host(c) + ` --reason "…"`})
+		e.Blocked = append(e.Blocked, Entry{Prefix: policy.Key(c.Prefix), Rule: c.Mark.Rule, Until: stamp(c.Mark.Until), Why: evidence(c), Undo: s.command("unblock " + policy.Key(c.Prefix) + " --reason 'undo block'")})
 	}
 	for _, c := range released {
-		e.Released = append(e.Released, Entry{Prefix: host(c), Rule: c.Mark.Rule, Why: c.Reason, Undo: r.Command + " block " + host(c) + ` --for 1h --reason "…"`})
+		e.Released = append(e.Released, Entry{Prefix: policy.Key(c.Prefix), Rule: c.Mark.Rule, Why: c.Reason, Undo: s.command("block " + policy.Key(c.Prefix) + " --for 1h --reason 'undo release'")})
 	}
 	return e, true
 }
@@ -140,21 +141,13 @@ func (e *Event) cut(room int) int {
 }
 
 // hideUndo takes the addresses out of the commands, and points to the ledger, which names them.
-func (r Run) hideUndo(e *Event) {
+func (s Service) hideUndo(e *Event) {
 	for _, list := range [][]Entry{e.Blocked, e.Released} {
 		for i := range list {
 			list[i].Undo = strings.ReplaceAll(list[i].Undo, " "+list[i].Prefix+" ", " ADDRESS ")
-			e.Look = r.Command + " audit show --since 1h"
+			e.Look = s.command("audit show --since 1h")
 		}
 	}
-}
-
-// host is a prefix as a person types it: an address without its length.
-func host(c acl.Change) string {
-	if c.Prefix.IsSingleIP() {
-		return c.Prefix.Addr().String()
-	}
-	return c.Prefix.String()
 }
 
 // evidence is why somebody was blocked, in one line: what was measured, and where most of it went.

@@ -32,11 +32,11 @@ func offender() *detect.Offender {
 }
 
 func runOf(services ...notify.Service) notify.Run {
-	return notify.Run{ID: "0123456789ab", Now: at, Command: "blocker --config edgewarden.yaml", Services: services}
+	return notify.Run{ID: "0123456789ab", Now: at, Services: services}
 }
 
 func changed(changes ...acl.Change) notify.Service {
-	return notify.Service{ID: "SVC1", Name: "shop " + hostile, Plan: &acl.Plan{Changes: changes}, Applied: &acl.Result{}}
+	return notify.Service{ID: "SVC1", Name: "shop " + hostile, Flags: "--config edgewarden.yaml", Plan: &acl.Plan{Changes: changes}, Applied: &acl.Result{}}
 }
 
 func TestSlackActsOnNothingThatCameFromTheLog(t *testing.T) {
@@ -61,7 +61,7 @@ func TestSlackActsOnNothingThatCameFromTheLog(t *testing.T) {
 		if strings.Contains(texts[0], "loss") {
 			t.Error("a limit that passed is named")
 		}
-		undo, hidden := "`blocker --config edgewarden.yaml unblock 203.0.113.9 --reason \"…\"`", "unblock ADDRESS --reason"
+		undo, hidden := "`blocker unblock 203.0.113.9 --reason 'undo block' --config edgewarden.yaml`", "unblock ADDRESS --reason"
 		if strings.Contains(texts[0], undo) == mask || strings.Contains(texts[0], hidden) != mask {
 			t.Errorf("masked %v, and the command that undoes it is wrong:\n%s", mask, texts[0])
 		}

@@ -53,9 +53,9 @@ func severity(events []Event) string {
 }
 
 // TestMessage is what `notify test` sends.
-func TestMessage(now time.Time, command string) Message {
+func TestMessage(now time.Time) Message {
 	return Message{Version: 1, Program: program, Time: now.UTC(), Severity: "info", Text: "TEST: notifications of edgewarden arrive here. Nothing happened.",
-		Events: []Event{{Kind: Test, Text: "TEST: notifications of edgewarden arrive here. Nothing happened.", Look: command + " status"}}}
+		Events: []Event{{Kind: Test, Text: "TEST: notifications of edgewarden arrive here. Nothing happened.", Look: "blocker status"}}}
 }
 
 const program = "edgewarden"

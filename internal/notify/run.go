@@ -30,13 +30,13 @@ var Kinds = []Kind{Failure, NotEnforced, Refusal, Recovery, Change}
 type Run struct {
 	ID       string
 	Now      time.Time
-	Command  string // how to call the program for the same services, such as "blocker --config edgewarden.yaml"
 	Services []Service
 }
 
 // Service is the part of one service.
 type Service struct {
 	ID, Name    string
+	Flags       string      // with which a command about this service is called, such as --config edgewarden.yaml
 	Plan        *acl.Plan   // nil when the run did not get so far
 	Applied     *acl.Result // nil when nothing was written
 	Error       string      // why it failed, or why nothing could be written; empty when all went well
@@ -108,4 +108,9 @@ func (s Service) changed(op acl.Op) []acl.Change {
 		}
 	}
 	return done
+}
+
+// command is a call of the program about this service.
+func (s Service) command(words string) string {
+	return strings.TrimSpace("blocker " + words + " " + s.Flags)
 }

@@ -25,7 +25,7 @@ func sender(t *testing.T, o notify.Options) *notify.Sender {
 }
 
 // message is any message.
-var message = notify.TestMessage(at, "blocker")
+var message = notify.TestMessage(at)
 
 func TestSendRepeatsWhatMayPass(t *testing.T) {
 	for name, c := range map[string]struct {
