@@ -126,15 +126,32 @@ func (p *program) notifyTest(ctx context.Context) (int, error) {
 		return exitFailed, err
 	case sender == nil:
 		return exitUsage, usagef("no webhook: set %s, or notify: {url_file: PATH} in --config", notifyURLEnv)
+	}
+	reply := notifyReply{Schema: schemaVersion, DryRun: s.dry, Form: sender.Form()}
+	if !s.dry {
+		err = sender.Send(ctx, notify.TestMessage(time.Now()))
+	}
+	code := exitOK
+	if reply.Sent = !s.dry && err == nil; err != nil {
+		code = exitFailed
+	}
+	switch {
+	case p.flags.JSON:
+		return code, errors.Join(err, p.encode(reply))
+	case reply.Sent:
+		fmt.Fprintf(p.stdout, "sent, form %s\n", reply.Form)
 	case s.dry:
-		fmt.Fprintf(p.stdout, "dry run: a test message would be sent, form %s\n", sender.Form())
-		return exitOK, nil
+		fmt.Fprintf(p.stdout, "dry run: a test message would be sent, form %s\n", reply.Form)
 	}
-	if err := sender.Send(ctx, notify.TestMessage(time.Now())); err != nil {
-		return exitFailed, err
-	}
-	fmt.Fprintf(p.stdout, "sent, form %s\n", sender.Form())
-	return exitOK, nil
+	return code, err
+}
+
+// notifyReply is the --json of notify test.
+type notifyReply struct {
+	Schema int    `json:"schema"`
+	DryRun bool   `json:"dry_run"`
+	Sent   bool   `json:"sent"`
+	Form   string `json:"form"` // json or slack
 }
 
 // checkNotify says whether there is a webhook, without using it.

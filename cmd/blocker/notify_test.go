@@ -149,6 +149,9 @@ func TestTheWebhookIsCheckedAndTried(t *testing.T) {
 	if kinds, messages := h.take(); len(messages) != 1 || kinds[0] != "test" || !strings.HasPrefix(messages[0].Text, "TEST") {
 		t.Errorf("told %v", kinds)
 	}
+	if o := w.want(w.run(append([]string{"notify", "test", "--json"}, flags...)...), exitOK); !strings.Contains(o.stdout, `"sent": true`) {
+		t.Errorf("%s", o.stdout)
+	}
 	h.status = http.StatusNotFound
 	if o := w.want(w.run(append([]string{"notify", "test"}, flags...)...), exitFailed); strings.Contains(o.stdout+o.stderr, "Secret") {
 		t.Errorf("%s%s", o.stdout, o.stderr)

@@ -34,6 +34,7 @@ var replies = []struct {
 	{"explain", "What rules, lists, edge and ledger know of an address.", explainReply{}, []string{"explain", "explain <address>"}},
 	{"control", "What stop and start did.", controlReply{}, []string{"stop", "start"}},
 	{"check", "What check found.", checkReply{}, []string{"check"}},
+	{"notify-test", "What notify test did.", notifyReply{}, []string{"notify test"}},
 	{"audit-show", "One record of the ledger; audit show prints one a line. It carries its own version instead of the key schema.", ledger.Event{}, []string{"audit show"}},
 	{"audit-verify", "Whether the ledger is whole.", verifyReply{}, []string{"audit verify"}},
 }
