@@ -41,7 +41,7 @@ func (d *day) run(ctx context.Context, n int) error {
 		case ch.Op == "update":
 			d.tally.extended++
 		case ch.Op == "delete":
-			d.tally.released(p, n > d.times.dead.from && n <= d.times.dead.to+longestWindow)
+			d.tally.released(p)
 			if d.blind(n) {
 				d.tally.duringOutage++
 			}
@@ -50,9 +50,6 @@ func (d *day) run(ctx context.Context, n int) error {
 	d.judge(v, n, created)
 	return nil
 }
-
-// longestWindow is that of the starter rules, in minutes.
-const longestWindow = 15
 
 // staleAfter is how old the newest row may be, in minutes: the guard's default.
 const staleAfter = 10

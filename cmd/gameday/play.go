@@ -77,9 +77,6 @@ func (t *tally) print(w io.Writer, asJSON, whole bool, took time.Duration) error
 			}
 		}
 	}
-	if t.Reblocked > 0 {
-		fmt.Fprintf(w, "  %d blocked again: its block fell due when the rows that would have extended it were lost\n", t.Reblocked)
-	}
 	for _, m := range t.Misses {
 		fmt.Fprintf(w, "  MISS: %s\n", m)
 	}

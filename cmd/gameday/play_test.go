@@ -170,11 +170,11 @@ func TestTheTallyCanMiss(t *testing.T) {
 		}, "must be spared (insider)"},
 		"an attacker never blocked": {func(t *tally) { t.Targets[2].Blocked = false }, "was never blocked"},
 		"a flap": {func(t *tally) {
-			t.released(t.Targets[0].prefix, false)
+			t.released(t.Targets[0].prefix)
 			t.created(t.Targets[0].prefix, "flood", at(60), at(90))
 		}, "released and blocked again"},
 		"the hammer released": {func(t *tally) {
-			t.released(t.Targets[slices.IndexFunc(t.Targets, func(g *target) bool { return g.Label == hammer })].prefix, false)
+			t.released(t.Targets[slices.IndexFunc(t.Targets, func(g *target) bool { return g.Label == hammer })].prefix)
 		}, "although it never stopped"},
 		"a person refused": {func(t *tally) {
 			t.sent(request{addr: netip.MustParseAddr("198.18.0.7"), label: human, at: at(40)}, true)
@@ -199,21 +199,11 @@ func TestTheTallyCanMiss(t *testing.T) {
 func TestWhoComesBackIsNoFlap(t *testing.T) {
 	s := perfect()
 	i := slices.IndexFunc(s.Targets, func(g *target) bool { return g.Label == returner })
-	s.released(s.Targets[i].prefix, false)
+	s.released(s.Targets[i].prefix)
 	s.created(s.Targets[i].prefix, "burst", at(70), at(130))
 	s.settle()
 	if !s.Passed || s.Flaps != 0 || s.second != time.Hour {
 		t.Errorf("%d flaps, second block %s, %q", s.Flaps, s.second, s.Misses)
-	}
-}
-
-func TestABlockThatAnOutageEndedIsCountedApart(t *testing.T) {
-	s := perfect()
-	s.released(s.Targets[0].prefix, true)
-	s.created(s.Targets[0].prefix, "prefix-flood", at(70), at(130))
-	s.settle()
-	if !s.Passed || s.Flaps != 0 || s.Reblocked != 1 {
-		t.Errorf("%d flaps, %d blocked again, %q", s.Flaps, s.Reblocked, s.Misses)
 	}
 }
 

@@ -13,9 +13,8 @@ type tally struct {
 	Passed        bool         `json:"passed"`
 	Misses        []string     `json:"misses"` // one sentence each; empty when passed
 	Precision     float64      `json:"precision"`
-	Recall        float64      `json:"recall"`                 // of single addresses and single prefixes above a rule's threshold
-	Flaps         int          `json:"flaps"`                  // blocked, released and blocked again
-	Reblocked     int          `json:"reblocked_after_outage"` // the same, when the rows that would have extended the block were lost; see released
+	Recall        float64      `json:"recall"` // of single addresses and single prefixes above a rule's threshold
+	Flaps         int          `json:"flaps"`  // blocked, released and blocked again
 	SparedRefused int64        `json:"spared_requests_refused"`
 	SparedShare   float64      `json:"spared_refused_share"`
 	AttackRefused float64      `json:"attack_refused_share"` // of the requests of those who can be blocked, from their first on
@@ -31,7 +30,7 @@ type tally struct {
 	spared, attacks, stopped int64
 	second                   time.Duration // how long the block of the returner lasts
 	blocks, right            int
-	ended                    map[string]bool // prefixes that were released: true when evidence was lost
+	ended                    map[string]bool // prefixes that were released
 	duringOutage, extended   int
 	expected                 int64           // rows that should be in the lake
 	saw                      map[string]bool // acts, see allSeen
@@ -127,23 +126,16 @@ func (t *tally) created(p netip.Prefix, rule string, at, until time.Time) {
 			t.second = until.Sub(at)
 		}
 	}
-	hidden, released := t.ended[p.String()]
-	switch {
-	case !released || came:
-	case hidden:
-		t.Reblocked++
-	default:
+	if t.ended[p.String()] && !came {
 		t.Flaps++
 		t.miss("%s was blocked, released and blocked again by %s at %s", p, rule, at.Format(time.TimeOnly))
 	}
 }
 
-// released notes a release. Releases never wait for data. So a block that falls due during or soon after an outage ends, even if
-// its address goes on, when the rows that say so were lost; it is blocked again once its rule's window has filled. That is no
-// flap, and it is counted apart: lost says that it was so.
-func (t *tally) released(p netip.Prefix, lost bool) {
+// released notes a release.
+func (t *tally) released(p netip.Prefix) {
 	t.Releases++
-	t.ended[p.String()] = lost
+	t.ended[p.String()] = true
 }
 
 func (t *tally) miss(format string, args ...any) {
@@ -165,7 +157,7 @@ func (t *tally) settle() {
 		} else {
 			t.miss("%s (%s) was never blocked", g.Key, g.Label)
 		}
-		if _, released := t.ended[g.prefix.String()]; released && g.Label == hammer {
+		if t.ended[g.prefix.String()] && g.Label == hammer {
 			t.miss("%s (%s) was released although it never stopped", g.Key, g.Label)
 		}
 	}

@@ -63,6 +63,7 @@ func actions(rules []Rule, set *detect.Set) map[string]policy.Action {
 			Enforce:    rules[i].Enforce,
 			CountsOnly: set.CountsOnly(filled.Name),
 			Floor:      set.Floor(filled.Name),
+			FloorOf:    set.FloorOf(filled.Name),
 			Window:     filled.Window,
 			Report:     filled.Group == detect.ByASN || filled.Group == detect.ByJA4,
 			AllRows:    where == "" || where == "true",

@@ -27,9 +27,9 @@ func TestCompileSaysWhatOffendersGet(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]policy.Action{
-		"counts":   {Block: 2 * time.Hour, Enforce: true, CountsOnly: true, Floor: 100, Window: 10 * time.Minute},
-		"scored":   {Block: time.Hour, Floor: 10, Window: 15 * time.Minute, AllRows: true},
-		"networks": {Block: time.Hour, Enforce: true, CountsOnly: true, Floor: 100, Window: 10 * time.Minute, Report: true, AllRows: true},
+		"counts":   {Block: 2 * time.Hour, Enforce: true, CountsOnly: true, Floor: 100, FloorOf: "requests", Window: 10 * time.Minute},
+		"scored":   {Block: time.Hour, Floor: 10, FloorOf: "requests", Window: 15 * time.Minute, AllRows: true},
+		"networks": {Block: time.Hour, Enforce: true, CountsOnly: true, Floor: 100, FloorOf: "requests", Window: 10 * time.Minute, Report: true, AllRows: true},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -70,24 +70,40 @@ func (s *Set) Floor(rule string) int64 {
 	return 1
 }
 
-func (c compiled) floor() int64 { return max(floorOf(c.norm), 1) }
+// FloorOf is the measure that the rule bounds by its Floor: errors for errors >= 60, requests when no other counter is bounded.
+func (s *Set) FloorOf(rule string) string {
+	of := mRequests
+	if i, ok := s.byName[rule]; ok {
+		of = floorOf(s.rules[i].norm).of
+	}
+	return whenTable.names[of].Name.Name
+}
 
-func floorOf(c cond) int64 {
+func (c compiled) floor() int64 { return max(floorOf(c.norm).least, 1) }
+
+// bound says that a counter, and so the number of requests, is not below least.
+type bound struct {
+	least int64
+	of    measure
+}
+
+func floorOf(c cond) bound {
 	switch c := c.(type) {
 	case constant:
 		if !c {
-			return math.MaxInt64
+			return bound{math.MaxInt64, mRequests}
 		}
 	case junction:
-		least := floorOf(c.args[0])
+		b := floorOf(c.args[0])
 		for _, a := range c.args[1:] {
-			if c.or {
-				least = min(least, floorOf(a))
-			} else {
-				least = max(least, floorOf(a))
+			switch o := floorOf(a); {
+			case c.or && o.of != b.of: // either may be met: what both have a least number of is requests
+				b = bound{min(b.least, o.least), mRequests}
+			case c.or && o.least < b.least, !c.or && o.least > b.least:
+				b = o
 			}
 		}
-		return least
+		return b
 	case membership:
 		if whenTable.names[c.l.name].typ != typeInt {
 			break
@@ -96,11 +112,19 @@ func floorOf(c cond) int64 {
 		for _, v := range c.list[1:] {
 			least = min(least, v.i)
 		}
-		return least
+		return bound{least, measure(c.l.name)}
 	case comparison:
-		return floorOfComparison(c)
+		return bound{floorOfComparison(c), measure(c.l.name)}.ifAny()
 	}
-	return 1
+	return bound{1, mRequests}
+}
+
+// ifAny is b, or the bound that every offender meets when b says no more.
+func (b bound) ifAny() bound {
+	if b.least <= 1 {
+		return bound{1, mRequests}
+	}
+	return b
 }
 
 func floorOfComparison(c comparison) int64 {

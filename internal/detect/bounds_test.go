@@ -13,31 +13,34 @@ var whens = []struct {
 	when       string
 	countsOnly bool
 	floor      int64
+	of         string
 }{
-	{`requests >= 60`, true, 60},
-	{`60 <= requests`, true, 60},
-	{`requests > 60`, true, 61},
-	{`requests >= 59.5`, true, 60},
-	{`requests > 59.5`, true, 60},
-	{`requests >= 60 && errors > 99`, true, 100},
-	{`distinct_paths >= 5 && (peak_per_minute >= 30 && ok >= 1)`, true, 30},
-	{`requests >= 60 || errors >= 20`, false, 20},
-	{`requests >= 60 && score > 3.0`, false, 60},
-	{`share > 0.5`, false, 1},
-	{`requests == 7`, false, 7},
-	{`requests in [9, 4, 12]`, false, 4},
-	{`!(requests < 40)`, false, 40},
-	{`!(requests <= 40 || errors < 50)`, false, 50},
-	{`requests < 5`, false, 1},
-	{`requests >= errors`, false, 1},
-	{`requests >= -5`, true, 1},
-	{`error_share >= 2`, false, 1},
-	{`!(requests in [1, 2])`, false, 1},
-	{`requests > 9223372036854775807`, true, math.MaxInt64},
-	{`requests >= 1e300`, true, math.MaxInt64},
-	{`false || requests >= 3`, false, 3},
-	{`true`, false, 1},
-	{`addresses >= 3 && ok_addresses >= 2 && ja4s >= 4`, true, 4},
+	{`requests >= 60`, true, 60, "requests"},
+	{`60 <= requests`, true, 60, "requests"},
+	{`requests > 60`, true, 61, "requests"},
+	{`requests >= 59.5`, true, 60, "requests"},
+	{`requests > 59.5`, true, 60, "requests"},
+	{`requests >= 60 && errors > 99`, true, 100, "errors"},
+	{`distinct_paths >= 5 && (peak_per_minute >= 30 && ok >= 1)`, true, 30, "peak_per_minute"},
+	{`requests >= 60 || errors >= 20`, false, 20, "requests"},
+	{`requests >= 60 && score > 3.0`, false, 60, "requests"},
+	{`share > 0.5`, false, 1, "requests"},
+	{`requests == 7`, false, 7, "requests"},
+	{`requests in [9, 4, 12]`, false, 4, "requests"},
+	{`!(requests < 40)`, false, 40, "requests"},
+	{`!(requests <= 40 || errors < 50)`, false, 50, "errors"},
+	{`requests < 5`, false, 1, "requests"},
+	{`requests >= errors`, false, 1, "requests"},
+	{`requests >= -5`, true, 1, "requests"},
+	{`error_share >= 2`, false, 1, "requests"},
+	{`!(requests in [1, 2])`, false, 1, "requests"},
+	{`requests > 9223372036854775807`, true, math.MaxInt64, "requests"},
+	{`requests >= 1e300`, true, math.MaxInt64, "requests"},
+	{`false || requests >= 3`, false, 3, "requests"},
+	{`errors >= 60 || errors >= 80`, false, 60, "errors"},
+	{`errors >= 1`, true, 1, "requests"},
+	{`true`, false, 1, "requests"},
+	{`addresses >= 3 && ok_addresses >= 2 && ja4s >= 4`, true, 4, "ja4s"},
 }
 
 func TestOnlyLowerBoundsOnCountersAreCountsOnly(t *testing.T) {
@@ -49,9 +52,12 @@ func TestOnlyLowerBoundsOnCountersAreCountsOnly(t *testing.T) {
 		if got := set.Floor("r"); got != c.floor {
 			t.Errorf("Floor of %s is %d, want %d", c.when, got, c.floor)
 		}
+		if got := set.FloorOf("r"); got != c.of {
+			t.Errorf("FloorOf of %s is %s, want %s", c.when, got, c.of)
+		}
 	}
 	set := compile(t, rule())
-	if set.CountsOnly("no-such-rule") || set.Floor("no-such-rule") != 1 {
+	if set.CountsOnly("no-such-rule") || set.Floor("no-such-rule") != 1 || set.FloorOf("no-such-rule") != "requests" {
 		t.Error("a rule that is not there has bounds")
 	}
 }

@@ -73,6 +73,15 @@ func (m Measures) value(n int) value {
 	panic(fmt.Sprintf("detect: bug: no measure %d", n))
 }
 
+// Count is the counter with this name of the table of measures; 0 for any other name.
+func (m Measures) Count(name string) int64 {
+	n, ok := whenTable.byName[name]
+	if !ok || whenTable.names[n].typ != typeInt {
+		return 0
+	}
+	return m.value(n).i
+}
+
 // ErrorShare is Errors divided by Requests; 0 without requests.
 func (m Measures) ErrorShare() float64 {
 	if m.Requests == 0 {

@@ -56,6 +56,11 @@ func shared(key, rule string, requests int64) detect.Offender {
 	return with(offender(key, rule, requests), func(o *detect.Offender) { o.Measures.JA4s, o.Measures.OK = 9, requests })
 }
 
+// failing is an office with so many failed logins among a thousand.
+func failing(key string, errors int64) detect.Offender {
+	return with(shared(key, "login", 1000), func(o *detect.Offender) { o.Measures.OK, o.Measures.Errors = 1000-errors, errors })
+}
+
 func block(key, rule string, since, until time.Duration, strikes int) policy.Block {
 	return policy.Block{Prefix: prefix(key), Kind: policy.KindBlock, Rule: rule, Since: now.Add(since), Until: now.Add(until), Strikes: strikes, Run: "r"}
 }
@@ -149,6 +154,12 @@ func TestDecide(t *testing.T) {
 		})), []string{"refuse block 203.0.113.0/24 [flood] looks_shared"}},
 		{"the room is a setting", in(func(i *policy.Input) { i.Settings.SharedRoom = 2.5 }, shared("203.0.113.9", "flood", 249), shared("203.0.113.8", "flood", 250)),
 			[]string{"block block 203.0.113.8 [flood] +1h0m0s n=1", "refuse block 203.0.113.9 [flood] looks_shared"}},
+		{"the room is one of what the rule bounds", in(func(i *policy.Input) {
+			a := i.Actions["login"]
+			a.FloorOf = "errors"
+			i.Actions["login"] = a
+		}, failing("203.0.113.8", 239), failing("203.0.113.9", 240)),
+			[]string{"block block 203.0.113.9 [login] +6h0m0s n=1", "refuse block 203.0.113.8 [login] looks_shared"}},
 		{"a room of one is none", in(func(i *policy.Input) { i.Settings.SharedRoom = 1 }, shared("203.0.113.9", "flood", 100)),
 			[]string{"block block 203.0.113.9 [flood] +1h0m0s n=1"}},
 		{"one rule that is met with room to spare is enough", in(nil, shared("203.0.113.9", "flood", 150), offender("203.0.113.9", "login", 70)),

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"math"
 	"net/netip"
 	"slices"
@@ -140,9 +141,9 @@ func (d *decider) begin(kind Kind, c *candidate, offenders []*detect.Offender, w
 		last = latest(last, was.Since)
 	}
 	fresh := slices.DeleteFunc(slices.Clone(offenders), func(o *detect.Offender) bool {
-		if least := d.sharedLeast(o); !d.in.ByHand && float64(o.Measures.Requests) < least {
-			d.refuse(o, c.prefix, CodeShared, sentence("%s looks shared: %d TLS fingerprints, and %d of %d requests went well. Such a one is blocked from %.0f requests on: policy: {shared_room: …} sets how much that is.",
-				Key(c.prefix), o.Measures.JA4s, o.Measures.OK, o.Measures.Requests, least))
+		if n, least, of := d.sharedLeast(o); !d.in.ByHand && float64(n) < least {
+			d.refuse(o, c.prefix, CodeShared, sentence("%s looks shared: %d TLS fingerprints, and %d of %d requests went well. Such a one is blocked from %.0f %s on: policy: {shared_room: …} sets how much that is.",
+				Key(c.prefix), o.Measures.JA4s, o.Measures.OK, o.Measures.Requests, least, of))
 			return true
 		}
 		seen := o.Measures.LastSeen
@@ -203,14 +204,17 @@ func looksShared(o *detect.Offender) bool {
 	return m.JA4s >= sharedJA4s && 2*m.OK > m.Requests
 }
 
-// sharedLeast is the fewest requests from which an offender that looks shared is blocked; 0 for all others. Behind an office or
+// sharedLeast is from how many on an offender that looks shared is blocked, 0 for all others, of what, and how many it has. It
+// is the counter that the rule bounds: an office with two hundred logins of which sixty failed has failed sixty times. Behind an office or
 // a carrier's /24 are many people, and when they all come at once, to a sale, they are as busy as a flood. What
 // an attacker gains by changing his fingerprint with every request is this room and no more.
-func (d *decider) sharedLeast(o *detect.Offender) float64 {
+func (d *decider) sharedLeast(o *detect.Offender) (n int64, least float64, of string) {
 	if !looksShared(o) {
-		return 0
+		return 0, 0, ""
 	}
-	return math.Ceil(d.s.SharedRoom * float64(max(1, d.in.Actions[o.Rule].Floor)))
+	a := d.in.Actions[o.Rule]
+	of = cmp.Or(a.FloorOf, "requests")
+	return o.Measures.Count(of), math.Ceil(d.s.SharedRoom * float64(max(1, a.Floor))), of
 }
 
 // attach names offenders in the decision that covers them.

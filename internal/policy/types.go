@@ -36,6 +36,7 @@ type Action struct {
 	Enforce    bool          // false is shadow mode
 	CountsOnly bool
 	Floor      int64         // see detect.Set.Floor; less than 1 means 1
+	FloorOf    string        // see detect.Set.FloorOf; empty means requests
 	Window     time.Duration // the rule's window; 0 means unknown
 	Report     bool          // asn and ja4 rules: never blocked
 	AllRows    bool          // the rule has no where, so that its measures see all of an address's or prefix's requests
