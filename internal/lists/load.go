@@ -17,7 +17,12 @@ const (
 	DefaultRefresh = time.Hour
 )
 
-// Location says where an allowlist is: a file or a URL. Its form is that of [ParseText].
+// Location says where an allowlist is: a file or a URL. It has an entry a line:
+//
+//	203.0.113.0/24                     # office Berlin
+//	198.51.100.7     until=2031-05-06  # load test, ticket 4711
+//
+// Blank lines and lines that begin with # are skipped.
 type Location struct {
 	At     string
 	Reason string // of lines that give none; "" makes such a line a fault

@@ -62,16 +62,8 @@ func NewEntry(list, prefix, reason, until string) (Entry, error) {
 	return Entry{Prefix: p, Reason: strings.TrimSpace(reason), Until: t, List: list}, nil
 }
 
-// ParseText reads entries from text, one a line:
-//
-//	203.0.113.0/24                     # office Berlin
-//	198.51.100.7     until=2031-05-06  # load test, ticket 4711
-//
-// Blank lines and lines that begin with # are skipped. Every fault is reported with
-// its line number; the entries of the good lines are returned beside the error.
-func ParseText(r io.Reader, list string) ([]Entry, error) { return parseText(r, list, "") }
-
-// parseText is ParseText with a reason for lines that give none; "" makes such a line a fault.
+// parseText reads entries from text of the form that [Location] describes. fallback is the reason of lines that give none; ""
+// makes such a line a fault. Every fault is reported with its line number; the entries of the good lines are returned beside the error.
 func parseText(r io.Reader, list, fallback string) ([]Entry, error) {
 	var entries []Entry
 	var faults []error

@@ -48,7 +48,7 @@ func TestParseText(t *testing.T) {
 
 203.0.113.0/24                     # Berlin
   198.51.100.7   until=2031-05-06  #  load test, #4711
-`), lists.Allowlist)
+`), lists.Allowlist, "")
 	want := []lists.Entry{
 		{Prefix: p("203.0.113.0/24"), Reason: "Berlin", List: "allowlist"},
 		{Prefix: p("198.51.100.7/32"), Reason: "load test, #4711", Until: time.Date(2031, 5, 7, 0, 0, 0, 0, time.UTC), List: "allowlist"},
@@ -59,7 +59,7 @@ func TestParseText(t *testing.T) {
 }
 
 func TestParseTextReportsEveryFaultAndKeepsTheGoodLines(t *testing.T) {
-	entries, err := lists.ParseText(strings.NewReader("203.0.113.9\nexample.com # x\n203.0.113.9 forever # x\n203.0.113.8 until=never # x\n203.0.113.7 # good\n"), lists.Allowlist)
+	entries, err := lists.ParseText(strings.NewReader("203.0.113.9\nexample.com # x\n203.0.113.9 forever # x\n203.0.113.8 until=never # x\n203.0.113.7 # good\n"), lists.Allowlist, "")
 	if len(entries) != 1 || entries[0].Reason != "good" {
 		t.Errorf("got %+v", entries)
 	}
