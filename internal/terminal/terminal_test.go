@@ -87,7 +87,7 @@ func TestProgressOnATerminalIsDrawnOverAndWipedAway(t *testing.T) {
 		p.Count(300, 3000)
 		time.Sleep(1100 * time.Millisecond)
 		synctest.Wait()
-		if want := "writing 300/3000, about 9s left … 1 s"; b.String() != want {
+		if want := "writing 300/3000, about 10s left … 1 s"; b.String() != want {
 			t.Errorf("%q, want %q", b.String(), want)
 		}
 		if _, err := p.Write([]byte("a log line\n")); err != nil {
@@ -95,7 +95,7 @@ func TestProgressOnATerminalIsDrawnOverAndWipedAway(t *testing.T) {
 		}
 		p.Close()
 		p.Close()
-		if want := "writing 300/3000, about 9s left … 1 s\r\x1b[Ka log line\n"; b.String() != want {
+		if want := "writing 300/3000, about 10s left … 1 s\r\x1b[Ka log line\n"; b.String() != want {
 			t.Errorf("%q, want %q", b.String(), want)
 		}
 	})
