@@ -89,8 +89,8 @@ func names(b *strings.Builder, list []detect.Name) {
 
 // commands lists every command whose --help is part of docs/flags.md.
 var commands = [][]string{
-	{"ingest", "serve"}, {"ingest", "import"}, {"ingest", "spool", "verify"}, {"ingest", "spool", "stats"}, {"ingest", "spool", "dump"}, {"ingest", "spool", "replay"}, {"ingest", "lint-format"}, {"ingest", "fastly-setup"},
-	{"blocker"}, {"blocker", "run"}, {"blocker", "plan"}, {"blocker", "apply"}, {"blocker", "explain"}, {"blocker", "backtest"}, {"blocker", "suggest"}, {"blocker", "rules", "test"}, {"blocker", "notify", "test"}, {"blocker", "audit", "verify"}, {"blocker", "audit", "show"}, {"blocker", "block"}, {"blocker", "unblock"}, {"blocker", "stop"}, {"blocker", "start"}, {"blocker", "purge"}, {"blocker", "status"}, {"blocker", "check"},
+	{"ingest", "serve"}, {"ingest", "import"}, {"ingest", "spool", "verify"}, {"ingest", "spool", "stats"}, {"ingest", "spool", "dump"}, {"ingest", "spool", "replay"}, {"ingest", "lint-format"}, {"ingest", "fastly-setup"}, {"ingest", "logformat"}, {"ingest", "completion"},
+	{"blocker"}, {"blocker", "run"}, {"blocker", "plan"}, {"blocker", "apply"}, {"blocker", "explain"}, {"blocker", "backtest"}, {"blocker", "suggest"}, {"blocker", "rules", "test"}, {"blocker", "notify", "test"}, {"blocker", "audit", "verify"}, {"blocker", "audit", "show"}, {"blocker", "block"}, {"blocker", "unblock"}, {"blocker", "stop"}, {"blocker", "start"}, {"blocker", "purge"}, {"blocker", "status"}, {"blocker", "check"}, {"blocker", "completion"},
 	{"gameday", "rehearse"}, {"gameday", "play"}, {"gameday", "fastly"},
 }
 

@@ -48,6 +48,7 @@ var doors = map[string]struct {
 	"internal/config":          {may: rooms("detect", "policy", "lists", "acl")},
 	"internal/plain":           {stdlib: true},
 	"internal/terminal":        {},
+	"internal/cli":             {},
 	"internal/report":          {may: rooms("acl", "policy", "detect", "ledger", "plain")},
 	"internal/notify":          {may: rooms("acl", "policy", "ledger", "plain")},
 	"internal/admin":           {},

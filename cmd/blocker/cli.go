@@ -63,6 +63,12 @@ type cli struct {
 	Notify    notifyCmd   `cmd:"" help:"Work on notifications."`
 	Audit     auditCmd    `cmd:"" help:"Read the ledger."`
 	Version   struct{}    `cmd:"" help:"Print the version."`
+
+	Completion completionCmd `cmd:"" help:"Print the completion script of a shell."`
+}
+
+type completionCmd struct {
+	Shell string `arg:"" help:"bash, zsh or fish." enum:"bash,zsh,fish"`
 }
 
 type rulesCmd struct {
@@ -188,6 +194,8 @@ func (p *program) dispatch(ctx context.Context, command string, c *cli) (int, er
 		return p.auditVerify(ctx, c.Audit.Verify)
 	case "audit show":
 		return p.auditShow(ctx, c.Audit.Show)
+	case "completion <shell>":
+		return p.completion(c.Completion.Shell)
 	case "version":
 		fmt.Fprintln(p.stdout, version())
 		return exitOK, nil

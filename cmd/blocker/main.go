@@ -17,6 +17,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	commandline "edgewarden/internal/cli"
 	"edgewarden/internal/terminal"
 )
 
@@ -57,13 +58,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 	}()
 	var cli cli
-	parser, err := kong.New(&cli,
-		kong.Name("blocker"),
-		kong.Description("Finds addresses with anomalous request rates in the stored logs and keeps Fastly's edge ACL in step.\n\n"+helpExamples),
-		kong.DefaultEnvars("EDGEWARDEN"),
-		kong.Writers(stdout, stderr),
-		kong.Exit(func(code int) { panic(exited(code)) }),
-	)
+	parser, err := newParser(&cli, stdout, stderr)
 	if err != nil {
 		fmt.Fprintln(stderr, "blocker: bug in the command line's definition:", err)
 		return exitFailed
@@ -88,6 +83,21 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		}
 	}
 	return code
+}
+
+// newParser reads the command line into c.
+func newParser(c *cli, stdout, stderr io.Writer) (*kong.Kong, error) {
+	parser, err := kong.New(c,
+		kong.Name("blocker"),
+		kong.Description("Finds addresses with anomalous request rates in the stored logs and keeps Fastly's edge ACL in step."),
+		kong.DefaultEnvars("EDGEWARDEN"),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { panic(exited(code)) }),
+	)
+	if err != nil {
+		return nil, err
+	}
+	return parser, commandline.Teach(parser.Model, examples)
 }
 
 // newProgram gives the program its streams. Where a person watches stderr, the log and stdout go through the progress line, so
@@ -132,12 +142,3 @@ func newLogger(w io.Writer, form string) *slog.Logger {
 	}
 	return slog.New(slog.NewTextHandler(w, o))
 }
-
-const helpExamples = `Examples:
-  blocker --rules rules.yaml --lake ./data/lake --dry-run
-  blocker --config edgewarden.yaml --dry-run --json
-  blocker --config edgewarden.yaml --schedule "*/5 * * * *"
-  blocker status --config edgewarden.yaml
-  blocker block 203.0.113.9 --for 1h --reason "credential stuffing, case 4711" --config edgewarden.yaml
-  blocker unblock 203.0.113.9 --reason "office behind one address" --config edgewarden.yaml
-  blocker stop --reason "customers report 403" --config edgewarden.yaml`

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	commandline "edgewarden/internal/cli"
 )
 
 // cli is the command line.
@@ -21,6 +23,7 @@ type cli struct {
 	FastlySetup fastlySetupCmd `cmd:"" name:"fastly-setup" help:"Print log format, VCL, Terraform and API calls for a Fastly service."`
 	LintFormat  lintFormatCmd  `cmd:"" name:"lint-format" help:"Check a Fastly log format, anyone's. Exit 1 when something is wrong."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
+	Completion  completionCmd  `cmd:"" help:"Print the completion script of a shell."`
 }
 
 type serveCmd struct {
@@ -135,6 +138,8 @@ func (c *cli) command(name string) (cmd command, code int, err error) {
 		cmd = c.FastlySetup.run
 	case "lint-format <file>":
 		cmd = c.LintFormat.run
+	case "completion <shell>":
+		cmd = c.Completion.run
 	case "version":
 		cmd = c.Version.run
 	default:
@@ -169,6 +174,9 @@ func parseFlags(args []string, stdout io.Writer, resolvers ...kong.Resolver) (c 
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}))
 	if err != nil {
 		return nil, nil, exitFailed, fmt.Errorf("building the command line: bug: %w", err)
+	}
+	if err := commandline.Teach(k.Model, examples); err != nil {
+		return nil, nil, exitFailed, fmt.Errorf("bug: %w", err)
 	}
 	ctx, err = k.Parse(args)
 	if err != nil {
