@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"regexp"
+	"strings"
 	"time"
 
 	"edgewarden/internal/ledger"
@@ -46,7 +47,8 @@ type verifyReply struct {
 	Schema   int               `json:"schema"` // 1
 	Events   int               `json:"events"`
 	Problems []string          `json:"problems"`
-	Heads    map[string]string `json:"heads"` // by run: the hash of its last record
+	Heads    map[string]string `json:"heads"`              // by run: the hash of its last record
+	Unlogged []string          `json:"unlogged,omitempty"` // runs that --log does not name, between the first and the last it does
 }
 
 // auditVerify finds a record that was changed, removed, inserted or moved; exit code 1 says so.
@@ -56,21 +58,26 @@ func (p *program) auditVerify(ctx context.Context, cmd auditVerifyCmd) (int, err
 		return exitFailed, err
 	}
 	problems := ledger.Verify(events)
+	var unlogged []string
 	if cmd.Log != "" {
 		heads, err := loggedHeads(cmd.Log)
 		if err != nil {
 			return exitFailed, err
 		}
 		problems = append(problems, ledger.VerifyHeads(events, heads)...)
+		unlogged = ledger.Unlogged(events, heads)
 	}
 	if p.flags.JSON {
 		if problems == nil {
 			problems = []string{}
 		}
-		err = json.NewEncoder(p.stdout).Encode(verifyReply{Schema: schemaVersion, Events: len(events), Problems: problems, Heads: ledger.Heads(events)})
+		err = json.NewEncoder(p.stdout).Encode(verifyReply{Schema: schemaVersion, Events: len(events), Problems: problems, Heads: ledger.Heads(events), Unlogged: unlogged})
 	} else {
 		for _, problem := range problems {
 			fmt.Fprintf(p.stdout, "%s\n", plain.Text(problem, 0))
+		}
+		if len(unlogged) > 0 {
+			fmt.Fprintf(p.stdout, "not named by the log: run %s: logged elsewhere, or added by a stranger's hand\n", plain.Text(strings.Join(unlogged, ", run "), 400))
 		}
 		_, err = fmt.Fprintf(p.stdout, "%d events, %d problems\n", len(events), len(problems))
 	}

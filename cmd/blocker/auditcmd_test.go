@@ -51,6 +51,13 @@ func TestAuditVerifyHoldsTheLedgerAgainstTheLog(t *testing.T) {
 			t.Fatal(err)
 		}
 		second := w.want(w.run("unblock", attacker, "--reason", "office", "--ledger", file, "--log-format", format), exitOK)
+		if o := w.want(w.raw("audit", "verify", "--ledger", file, "--log", w.file("first.log", first.stderr)), exitOK); strings.Contains(o.stdout, "not named by the log") {
+			t.Errorf("a log that ends earlier is no finding: %s", o.stdout)
+		}
+		third := w.want(w.run("unblock", attacker, "--reason", "office", "--ledger", file, "--log-format", format), exitOK)
+		if o := w.want(w.raw("audit", "verify", "--ledger", file, "--log", w.file("gap.log", first.stderr+third.stderr)), exitOK); !strings.Contains(o.stdout, "not named by the log: run ") {
+			t.Errorf("a run that the log does not name: %s", o.stdout)
+		}
 		log := w.file("blocker.log", first.stderr+second.stderr)
 		w.want(w.raw("audit", "verify", "--ledger", file, "--log", log), exitOK)
 

@@ -257,6 +257,17 @@ func TestHeadsKeptElsewhereShowACutEnd(t *testing.T) {
 	}
 }
 
+func TestARunThatTheLogDoesNotKnowIsNamed(t *testing.T) {
+	logged := append(events(t, "run2", 2), events(t, "run4", 2)...)
+	all := slices.Concat(events(t, "old", 1), events(t, "run2", 2), events(t, "forged", 2), events(t, "run4", 2), events(t, "new", 2))
+	if got := ledger.Unlogged(all, ledger.Heads(logged)); !slices.Equal(got, []string{"forged"}) {
+		t.Errorf("got %q; a log may begin later and end earlier than the ledger", got)
+	}
+	if got := ledger.Unlogged(all, ledger.Heads(all)); len(got) != 0 {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestNewRun(t *testing.T) {
 	form := regexp.MustCompile(`^[0-9a-z]{12}$`)
 	seen := map[string]bool{}

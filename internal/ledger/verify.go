@@ -63,3 +63,25 @@ func VerifyHeads(events []Event, kept map[string]string) []string {
 	}
 	return problems
 }
+
+// Unlogged names the runs that kept has no head of, of those that stand between the first and the last run it has, in the
+// order of the ledger. Whoever can write to a ledger can add a run that never was, whole in itself; or the run was logged
+// elsewhere.
+func Unlogged(events []Event, kept map[string]string) []string {
+	known := func(e Event) bool { return kept[e.Run] != "" }
+	from := slices.IndexFunc(events, known)
+	if from < 0 {
+		return nil
+	}
+	to := len(events)
+	for !known(events[to-1]) {
+		to--
+	}
+	var runs []string
+	for _, e := range events[from:to] {
+		if !known(e) && !slices.Contains(runs, e.Run) {
+			runs = append(runs, e.Run)
+		}
+	}
+	return runs
+}
