@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// ErrNewer: a release whose lake this one does not know wrote to the directory. Nothing was changed.
+// ErrNewer says that a release whose lake this one does not know wrote to the directory. Nothing was changed.
 var ErrNewer = errors.New("lake was written by a newer release")
 
 // layoutVersion rises when a release of today could no longer tell which rows a lake holds: other folders, other names, another

@@ -14,6 +14,8 @@ const (
 )
 
 // highHalves and lowHalves are the classes that a byte with this half may belong to; it belongs to those that both have.
+//
+//lint:ignore U1000 the assembly reads them
 var highHalves, lowHalves = func() (high, low [16]uint8) {
 	for _, c := range []struct {
 		class uint8

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 )
 
-// ErrNewer: a file in the directory was written by a release whose format this one does not know. Nothing was changed.
+// ErrNewer says that a file in the directory was written by a release whose format this one does not know. Nothing was changed.
 // Going on beside such files would acknowledge what is in them, and the release that can read them would delete it.
 var ErrNewer = errors.New("spool was written by a newer release")
 
