@@ -40,13 +40,12 @@ func (p *program) openEngine(ctx context.Context, s *settings) (detect.Engine, e
 	return nil, usageError{errNoStore}
 }
 
-// openLedger opens the ledger, or returns nil when there is none. A dry run does not create one. A name without a slash and with
-// two dots is a table; a file in this folder is then written ./NAME.
+// openLedger opens the ledger, or returns nil when there is none. A dry run does not create one.
 func (p *program) openLedger(ctx context.Context, s *settings) (ledger.Store, error) {
 	if s.Ledger == "" {
 		return nil, nil
 	}
-	if !strings.ContainsAny(s.Ledger, "/\\") && strings.Count(s.Ledger, ".") == 2 {
+	if ledger.IsTable(s.Ledger) {
 		return p.openLedgerTable(ctx, s)
 	}
 	if _, err := os.Stat(s.Ledger); s.dry && errors.Is(err, fs.ErrNotExist) {

@@ -28,7 +28,7 @@ func openAudit(file string, now time.Time, log *slog.Logger) (*audit, error) {
 		return newAudit(nil, nil, log), nil
 	}
 	// A start must not wait for Google, nor a client for BigQuery make this program heavy.
-	if !strings.ContainsAny(file, "/\\") && strings.Count(file, ".") == 2 {
+	if ledger.IsTable(file) {
 		return nil, fmt.Errorf("opening --ledger: %s looks like a BigQuery table; ingest keeps its ledger in a file, and ./%s is one", file, file)
 	}
 	store, err := ledger.OpenFile(file)
