@@ -145,6 +145,28 @@ func drawnDoors(page string) map[string][]string {
 	return drawn
 }
 
+// TestDoorsLeadToEveryModule fails when ARCHITECTURE.md does not name a module beside the product.
+func TestDoorsLeadToEveryModule(t *testing.T) {
+	page, err := os.ReadFile("ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	err = filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.Name() != "go.mod" || name == "go.mod" {
+			return err
+		}
+		found++
+		if dir := filepath.ToSlash(filepath.Dir(name)); !strings.Contains(string(page), "`"+dir+"`") {
+			t.Errorf("ARCHITECTURE.md does not say what the module %s is for", dir)
+		}
+		return nil
+	})
+	if err != nil || found < 5 {
+		t.Fatalf("%d modules found: %v", found, err)
+	}
+}
+
 // TestDoorsSeesAnIllegalImport proves that the check can fail, once for each kind of fault.
 func TestDoorsSeesAnIllegalImport(t *testing.T) {
 	cases := map[string]string{
