@@ -16,7 +16,7 @@ func (r *Redactor) WithoutVectors() *Redactor { r.vectors = false; return r }
 func (r *Redactor) LineSlowly(line []byte) Counts {
 	var sum Counts
 	for n := 1; ; n++ {
-		r.eager = eagerPass(n)
+		r.eager, r.within = eagerPass(n), 0
 		var c Counts
 		if len(line) > 0 && r.cutShort(line) {
 			c.Cards += count(r.tail(line))
@@ -41,7 +41,7 @@ func (r *Redactor) LineSlowly(line []byte) Counts {
 		}
 		for i := range line {
 			if line[i] == '^' {
-				c.Secrets += count(maskTrack1(line, i, 1))
+				c.Secrets += count(r.maskTrack1(line, i, 1))
 			}
 		}
 		for i := range line {

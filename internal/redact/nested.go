@@ -4,14 +4,24 @@ package redact
 const maxNested = 64
 
 // nested masks the strings and numbers in the JSON array or object that begins
-// at i, at any depth, but not the keys of objects.
+// at i, at any depth, but not the keys of objects. One within another is masked
+// with it, and not looked at again.
 func (r *Redactor) nested(line []byte, i int, k key) (changed bool) {
+	if i < r.within {
+		return false
+	}
+	r.within, changed = r.inside(line, i, k)
+	return changed
+}
+
+// inside does the work of nested and returns where it ends.
+func (r *Redactor) inside(line []byte, i int, k key) (end int, changed bool) {
 	var object uint64 // bit d: what is open at depth d is an object
 	for depth := 0; i < len(line); {
 		switch c := line[i]; {
 		case c == '{' || c == '[':
 			if depth++; depth == maxNested {
-				return changed
+				return i, changed
 			}
 			object &^= 1 << depth
 			if c == '{' {
@@ -20,7 +30,7 @@ func (r *Redactor) nested(line []byte, i int, k key) (changed bool) {
 			i++
 		case c == '}' || c == ']':
 			if depth--; depth == 0 {
-				return changed
+				return i, changed
 			}
 			i++
 		case c == ',' || c == ':' || c == ' ' || c == '\t' || isLetter(c): // true, false, null
@@ -32,7 +42,7 @@ func (r *Redactor) nested(line []byte, i int, k key) (changed bool) {
 		default:
 			from, q := opening(line, i)
 			if from == 0 || !q.within(k) {
-				return changed
+				return i, changed
 			}
 			end, own := closing(line, from, q)
 			after := min(end+q.size(), len(line))
@@ -40,12 +50,12 @@ func (r *Redactor) nested(line []byte, i int, k key) (changed bool) {
 				changed = r.fill(line, scheme(line, from, k), end) || changed
 			}
 			if !own {
-				return changed
+				return i, changed
 			}
 			i = after
 		}
 	}
-	return changed
+	return i, changed
 }
 
 // beforeColon reports whether a colon follows at i: the string before it is a key.

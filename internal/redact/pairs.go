@@ -42,7 +42,7 @@ func (r *Redactor) percents(line []byte) (masked int) {
 // marks masks track 1 data and the password of a URL.
 func (r *Redactor) marks(line []byte) (masked int) {
 	for i := next(line, 0, '^'); i < len(line); i = next(line, i+1, '^') {
-		masked += count(maskTrack1(line, i, 1))
+		masked += count(r.maskTrack1(line, i, 1))
 	}
 	r.user = userinfo{}
 	for i := next(line, 0, '@'); i < len(line); i = next(line, i+1, '@') {
@@ -92,7 +92,7 @@ func (r *Redactor) percent(line []byte, i int) int {
 			return count(r.value(line, i+width, k, c == ':'))
 		}
 	case '^':
-		return count(maskTrack1(line, i, u.width))
+		return count(r.maskTrack1(line, i, u.width))
 	case '@':
 		return count(r.maskUserinfo(line, i))
 	}

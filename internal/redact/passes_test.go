@@ -30,6 +30,9 @@ func TestNoLineIsReadManyTimes(t *testing.T) {
 		check(`{"q":"`, again, "") // JSON that ends too early
 		check("", again, "-4111-1111-1111-xyz")
 	}
+	check("5555", "%BB4111111111111111^", "^2512101")
+	check(`{"q":"`, "B4111111111111111^12&", "^2512101D")
+	check(`{"q":"D`, `4\u00e9B4111111111111111^`, "^2512101%31%31")
 	for range 3000 {
 		check(pick(3), pick(4)+"a", pick(3))
 	}

@@ -19,8 +19,9 @@ type Redactor struct {
 	groups []int   // where each group begins in digits
 	dotted []bool  // whether a single dot stands before the group
 
-	eager bool     // whether a number beside letters is masked whatever they are
-	user  userinfo // of the last at sign
+	eager  bool     // whether a number beside letters is masked whatever they are
+	user   userinfo // of the last at sign
+	within int      // where the last value that is an object or a list ends; all in it is masked
 
 	vectors bool      // whether lines are classified 32 bytes at a time
 	blocks  []classes // of the line, then
@@ -83,6 +84,7 @@ func eagerPass(n int) bool { return n > maxPasses && n%2 == 0 }
 // pass masks what it finds and counts what it changed.
 func (r *Redactor) pass(line []byte) Counts {
 	var c Counts
+	r.within = 0
 	if n := len(line); n > 0 && inCard[line[n-1]] && r.cutShort(line) {
 		c.Cards += count(r.tail(line))
 	}

@@ -53,8 +53,9 @@ func (r *Redactor) maskTrack2(line []byte, card []digit) (changed bool) {
 
 // maskTrack1 masks track 1 data around its first separator at i, which is
 // width bytes wide: B, 12 to 19 digits, ^, a name, ^, expiry, service code and
-// more up to "?". The form says what it is, so no check digit is asked for.
-func maskTrack1(line []byte, i, width int) (changed bool) {
+// more up to "?". The form says what it is, so no check digit is asked for. In
+// an eager pass what follows the first separator need not have that form.
+func (r *Redactor) maskTrack1(line []byte, i, width int) (changed bool) {
 	from := i
 	for from > 0 && i-from < maxDigits && (isDigit(line[from-1]) || line[from-1] == 'x') {
 		from--
@@ -64,10 +65,15 @@ func maskTrack1(line []byte, i, width int) (changed bool) {
 	}
 	name := i + width
 	second := untilCaret(line, name)
-	if second < 0 {
+	data := name
+	switch {
+	case second >= 0:
+		data = second + unitAt(line, second).width
+	case r.eager:
+		second = name // there is no name
+	default:
 		return false
 	}
-	data := second + unitAt(line, second).width
 	end, n := data, 0
 	for units := 0; end < len(line) && units < maxTrack; units++ {
 		u := unitAt(line, end)
@@ -79,7 +85,7 @@ func maskTrack1(line []byte, i, width int) (changed bool) {
 		}
 		end += u.width
 	}
-	if n < minTrack {
+	if n < minTrack && !r.eager {
 		return false
 	}
 	for j := from + 6; j < i-4; j++ {
