@@ -95,7 +95,7 @@ func (p *program) backtest(ctx context.Context, cmd backtestCmd) (int, error) {
 		reports = append(reports, rep)
 	}
 	if p.flags.JSON {
-		return exitOK, p.encode(map[string]any{"backtests": reports, "warnings": append([]string{}, r.known.warnings...)})
+		return exitOK, p.encode(backtestReply{Schema: schemaVersion, Backtests: reports, Warnings: append([]string{}, r.known.warnings...)})
 	}
 	return exitOK, backtestText(p.stdout, reports, r.known.warnings, cmd.Top)
 }
@@ -106,6 +106,13 @@ func codeOf(err error) int {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// backtestReply, the --json of backtest.
+type backtestReply struct {
+	Schema    int                `json:"schema"`
+	Backtests []*backtest.Report `json:"backtests"`
+	Warnings  []string           `json:"warnings"`
 }
 
 func (p *program) encode(v any) error {

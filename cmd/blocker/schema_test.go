@@ -7,6 +7,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -20,6 +21,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"edgewarden/internal/acl"
+	"edgewarden/internal/backtest"
 	"edgewarden/internal/ledger"
 )
 
@@ -35,13 +37,14 @@ var replies = []struct {
 	{"control", "What stop and start did.", controlReply{}, []string{"stop", "start"}},
 	{"check", "What check found.", checkReply{}, []string{"check"}},
 	{"notify-test", "What notify test did.", notifyReply{}, []string{"notify test"}},
+	{"backtest", "What rules would have done in the past.", backtestReply{}, []string{"backtest"}},
 	{"audit-show", "One record of the ledger; audit show prints one a line. It carries its own version instead of the key schema.", ledger.Event{}, []string{"audit show"}},
 	{"audit-verify", "Whether the ledger is whole.", verifyReply{}, []string{"audit verify"}},
 }
 
 // TestSchemasAreFresh fails when docs/schema no longer says what the types say. `go test ./cmd/blocker -run Schemas -update` writes it.
 func TestSchemasAreFresh(t *testing.T) {
-	comments := fieldComments(t, ".", "../../internal/acl", "../../internal/detect", "../../internal/ledger")
+	comments := fieldComments(t, ".", "../../internal/acl", "../../internal/backtest", "../../internal/detect", "../../internal/ledger")
 	for _, r := range replies {
 		content, err := json.MarshalIndent(schemaOf(r.of, r.what, comments, false), "", "  ")
 		if err != nil {
@@ -189,6 +192,8 @@ func (g *generator) of(t reflect.Type) object {
 	switch {
 	case t == timeType:
 		return object{"type": "string", "format": "date-time"}
+	case t == reflect.TypeFor[netip.Prefix](), t == reflect.TypeFor[backtest.Duration]():
+		return object{"type": "string"}
 	case enums[t] != nil:
 		return object{"type": "string", "enum": enums[t]}
 	}
@@ -196,7 +201,11 @@ func (g *generator) of(t reflect.Type) object {
 	case reflect.Pointer:
 		return object{"anyOf": []any{g.of(t.Elem()), object{"type": "null"}}}
 	case reflect.Slice:
-		return object{"type": "array", "items": g.of(t.Elem())}
+		of := t.Elem()
+		if of.Kind() == reflect.Pointer { // a list holds no gaps
+			of = of.Elem()
+		}
+		return object{"type": "array", "items": g.of(of)}
 	case reflect.Map:
 		return object{"type": "object", "additionalProperties": g.of(t.Elem())}
 	case reflect.Struct:

@@ -123,6 +123,7 @@ var (
 	hashes   = regexp.MustCompile(`\b[0-9a-f]{32}(?:[0-9a-f]{32})?\b`)
 	clock    = regexp.MustCompile(`\b20(?:2\d|30)-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z`) // this machine's; NOW lies in 2031
 	skew     = regexp.MustCompile(`("name": "clock-skew",\s*"value": )[-0-9.e]+`)
+	offBy    = regexp.MustCompile(`clock is \S+ off`)
 	scanning = regexp.MustCompile(`"bytes_scanned": \d+|\d+ MB scanned`)
 )
 
@@ -133,6 +134,7 @@ func scrub(s string) string {
 	if now, err := time.Parse(time.RFC3339, os.Getenv("NOW")); err == nil {
 		s = regexp.MustCompile(`\b`+ledger.NewRun(now)[:8]+`[0-9a-z]{4}\b`).ReplaceAllString(s, "RUN")
 	}
+	s = offBy.ReplaceAllString(s, "clock is N off")
 	s = skew.ReplaceAllString(s, "${1}N")
 	s = hashes.ReplaceAllString(s, "HASH")
 	if host, err := os.Hostname(); err == nil {

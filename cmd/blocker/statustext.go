@@ -37,7 +37,8 @@ func (d statusDoc) text(b *strings.Builder, now time.Time, v view) {
 	fmt.Fprintf(&head, "service %s, active version %d\n", id, d.Version)
 	switch {
 	case d.Stopped != "":
-		v.say(&head, terminal.Alarm, "STOPPED", "by "+stoppedBy(d.Stopped)+": nothing is enforced; undo: blocker start --reason …")
+		v.say(&head, terminal.Alarm, "STOPPED", "by "+stoppedBy(d.Stopped)+": nothing is enforced")
+		fmt.Fprintf(&head, "undo: blocker start --reason 'undo stop' %s\n", v.again(d.ServiceID)) // whole, to be copied
 	case d.EnforceUntil == nil || d.EnforceUntil.Before(now):
 		v.say(&head, terminal.Alarm, "NOT ENFORCING:", "the lease has ended or never began; the next successful run moves it")
 	default:

@@ -47,7 +47,7 @@ func (p *program) suggest(ctx context.Context, cmd suggestCmd) (int, error) {
 		all = append(all, s)
 	}
 	if p.flags.JSON {
-		return exitOK, p.encode(map[string]any{"suggestions": all})
+		return exitOK, p.encode(map[string]any{"schema": schemaVersion, "suggestions": all})
 	}
 	return exitOK, suggestText(p.stdout, all)
 }

@@ -12,6 +12,7 @@ import (
 
 // view is how a call's text is shown.
 type view struct {
+	again  func(service string) string // flags that a command about a service needs
 	screen terminal.Screen
 	all    bool                                         // --all
 	undo   func(service string) func(acl.Change) string // nil functions of it mean no commands
@@ -31,7 +32,7 @@ func (v view) max() int {
 
 // view is how this call's text is shown on its stdout.
 func (p *program) view() view {
-	return view{screen: p.screen, all: p.flags.All, undo: p.undo}
+	return view{screen: p.screen, all: p.flags.All, undo: p.undo, again: p.again}
 }
 
 // say prints a sentence that may hold text from anywhere; head, if there is one, stands before it in the style.

@@ -16,7 +16,24 @@ type Field struct {
 }
 
 // Width is how many columns a text takes: two for a wide character, none for a combining mark.
-func Width(text string) int { return uniseg.StringWidth(text) }
+func Width(text string) int {
+	n := simple(text)
+	if n < len(text) {
+		n += uniseg.StringWidth(text[n:])
+	}
+	return n
+}
+
+// simple is how many characters at the beginning of a text are surely of one byte and one column, which is what most text is. The
+// last one before anything else is not counted, since a mark may follow it.
+func simple(text string) int {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return max(i-1, 0)
+		}
+	}
+	return len(text)
+}
 
 // Pad fills a text with blanks up to n columns; longer text stays as it is.
 func Pad(text string, n int) string {
@@ -37,13 +54,15 @@ func Cut(text string, n int) string {
 
 // split parts a text after the last character that n columns hold; a character is never parted from its marks.
 func split(text string, n int) (head, tail string) {
-	used, at := 0, 0
-	for g := uniseg.NewGraphemes(text); g.Next(); {
+	begin := min(simple(text), max(n, 0))
+	used, at := begin, begin
+	for g := uniseg.NewGraphemes(text[begin:]); used < n && g.Next(); {
 		if used+g.Width() > n {
 			break
 		}
 		used += g.Width()
-		_, at = g.Positions()
+		_, end := g.Positions()
+		at = begin + end
 	}
 	return text[:at], text[at:]
 }

@@ -122,3 +122,20 @@ func TestNobodyNeedsAProgress(t *testing.T) {
 	p.Count(1, 2)
 	p.Close()
 }
+
+// Cutting is the same whichever way a character is found: against the plain rule, on every mix of narrow, wide and combining.
+func FuzzCut(f *testing.F) {
+	for _, s := range []string{"plain ascii", "e\u0301e\u0301", "a漢b字", "x\u0301漢", "", "🇳🇿🇳🇿", "ab\u0301cd"} {
+		f.Add(s, 3)
+	}
+	f.Fuzz(func(t *testing.T, s string, n int) {
+		n = max(1, min(n, 50))
+		got := terminal.Cut(s, n)
+		if terminal.Width(got) > n && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			t.Errorf("%q cut to %d is %q", s, n, got)
+		}
+		if head, cut := strings.CutSuffix(got, "…"); cut && got != s && !strings.HasPrefix(s, head) {
+			t.Errorf("%q is no beginning of %q", head, s)
+		}
+	})
+}
