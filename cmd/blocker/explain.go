@@ -42,7 +42,8 @@ type ruleExplanation struct {
 	Window  string    `json:"window"`
 	Enforce bool      `json:"enforce"`
 	Met     bool      `json:"met"`
-	Floor   int64     `json:"floor"` // least requests for which the condition can be met
+	Floor   int64     `json:"floor"`    // the least of what floor_of names for which the condition can be met
+	FloorOf string    `json:"floor_of"` // a measure of docs/rules.md
 	Note    string    `json:"note,omitempty"`
 	Measure *evidence `json:"measured,omitempty"` // nil: no request matched where
 	Trust   []string  `json:"untrusted,omitempty"`
@@ -182,7 +183,7 @@ func (c *cycle) measure(ctx context.Context, svc config.Service, prefix netip.Pr
 	}
 	var out []ruleExplanation
 	for _, r := range set.Rules() {
-		x := ruleExplanation{Rule: r.Name, When: r.When, Window: r.Window.String(), Enforce: actions[r.Name].Enforce, Floor: actions[r.Name].Floor}
+		x := ruleExplanation{Rule: r.Name, When: r.When, Window: r.Window.String(), Enforce: actions[r.Name].Enforce, Floor: actions[r.Name].Floor, FloorOf: actions[r.Name].Bounded()}
 		if field, _ := keyField(r.Group, prefix); field == "" {
 			x.Note = "groups by " + string(r.Group) + ": reported, never blocked"
 		}

@@ -75,8 +75,12 @@ func (d explanation) text(b *strings.Builder, v view) {
 			if r.Met {
 				verdict = "MET"
 			}
-			fmt.Fprintf(b, "    %s: %d of at least %d requests, peak %d a minute, %d ok, %d errors, %d paths, last at %s\n",
-				verdict, m.Requests, r.Floor, m.PeakPerMinute, m.OK, m.Errors, m.DistinctPaths, m.LastSeen.Format(time.RFC3339))
+			counted := fmt.Sprintf("%d of at least %d requests", m.Requests, r.Floor)
+			if r.FloorOf != "requests" {
+				counted = fmt.Sprintf("%d requests (at least %d %s are asked for)", m.Requests, r.Floor, r.FloorOf)
+			}
+			fmt.Fprintf(b, "    %s: %s, peak %d a minute, %d ok, %d errors, %d paths, last at %s\n",
+				verdict, counted, m.PeakPerMinute, m.OK, m.Errors, m.DistinctPaths, m.LastSeen.Format(time.RFC3339))
 			if len(r.Trust) > 0 {
 				fmt.Fprintf(b, "    these rows are not trusted: %s\n", strings.Join(r.Trust, ", "))
 			}

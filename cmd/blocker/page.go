@@ -38,7 +38,7 @@ func (p *program) pageOf(r *report, period time.Duration, capacity int) (page []
 		}
 		run.Services = append(run.Services, pages.Service{
 			Floods: floods, State: healthLine(s),
-			ID: s.Service.ID, Name: s.Service.Name, Window: s.Window, Floors: s.Floors, Capacity: capacity,
+			ID: s.Service.ID, Name: s.Service.Name, Window: s.Window, Actions: s.Actions, Capacity: capacity,
 			Snapshot: s.Snapshot, Found: s.Found, Plan: s.Plan, Applied: s.Applied, LeaseUntil: s.LeaseUntil,
 			Refused: s.Refused, Error: s.Error, LedgerError: s.LedgerError, Alerts: s.Alerts, Notes: s.Notes, Unreviewed: s.Unreviewed, Past: s.past,
 		})

@@ -8,6 +8,7 @@ import (
 	"edgewarden/internal/config"
 	"edgewarden/internal/detect"
 	"edgewarden/internal/ledger"
+	"edgewarden/internal/policy"
 )
 
 // report is what one run found, decided and did.
@@ -23,8 +24,8 @@ type report struct {
 type serviceReport struct {
 	Service     config.Service
 	To          time.Time
-	Window      time.Duration    // the longest of the rules that were judged
-	Floors      map[string]int64 // by rule: the least requests its condition asks for
+	Window      time.Duration            // the longest of the rules that were judged
+	Actions     map[string]policy.Action // by rule
 	Snapshot    *acl.Snapshot
 	Found       detect.Result
 	Usual       map[string]detect.Usual // requests, by rule, of those of which it is known

@@ -19,10 +19,7 @@ import (
 // service is the spine of a run: read, ask, decide, plan, judge, write. It returns what it got to, also with an error.
 func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport, error) {
 	set, actions := c.compiled[svc.ID].set, c.compiled[svc.ID].actions
-	sr := &serviceReport{Service: svc, To: c.to, Window: set.MaxWindow(), Floors: map[string]int64{}}
-	for rule, a := range actions {
-		sr.Floors[rule] = a.Floor
-	}
+	sr := &serviceReport{Service: svc, To: c.to, Window: set.MaxWindow(), Actions: actions}
 	target := c.target(svc)
 	snapshot, client, err := acl.EmptySnapshot(target), (*acl.Client)(nil), error(nil)
 	if svc.ID != "" {

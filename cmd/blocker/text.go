@@ -50,7 +50,7 @@ func (s *serviceReport) text(b *strings.Builder, v view) {
 	if s.Plan == nil {
 		return
 	}
-	o := acl.RenderOptions{Threshold: s.Floors, Max: v.max(), More: "--all or --json", Screen: v.screen, Undo: v.undo(s.Service.ID)}
+	o := acl.RenderOptions{Actions: s.Actions, Max: v.max(), More: "--all or --json", Screen: v.screen, Undo: v.undo(s.Service.ID)}
 	if err := acl.Render(b, s.Plan, o); err != nil {
 		fmt.Fprintf(b, "the plan cannot be shown: %v\n", err) // a strings.Builder does not fail
 	}

@@ -19,11 +19,11 @@ import (
 
 // RenderOptions shape what Render prints.
 type RenderOptions struct {
-	Max       int                 // changes of each kind, and refusals; 0 means all
-	More      string              // how to see the others: said where Max cuts
-	Threshold map[string]int64    // by rule: the number of requests that its condition asks for, shown beside what was measured
-	Screen    terminal.Screen     // what it is read on; the zero Screen is a file
-	Undo      func(Change) string // the command that undoes a change, "" for none; nil for none at all
+	Max     int                      // changes of each kind, and refusals; 0 means all
+	More    string                   // how to see the others: said where Max cuts
+	Actions map[string]policy.Action // by rule: what its condition asks for, shown beside what was measured
+	Screen  terminal.Screen          // what it is read on; the zero Screen is a file
+	Undo    func(Change) string      // the command that undoes a change, "" for none; nil for none at all
 }
 
 // renderer writes into a buffer, so that a plan is printed whole or not at all.
@@ -286,11 +286,7 @@ func (r *renderer) measured(d policy.Decision) string {
 	if d.Offender == nil {
 		return ""
 	}
-	t := fmt.Sprintf("%d requests", d.Offender.Measures.Requests)
-	if n := r.o.Threshold[d.Rule]; n > 0 {
-		t += fmt.Sprintf(" (%d make an offender)", n)
-	}
-	return t
+	return r.o.Actions[d.Rule].Measured(d.Offender.Measures)
 }
 
 // evidence is one line.

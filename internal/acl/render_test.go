@@ -35,7 +35,7 @@ func shown(t *testing.T) *acl.Plan {
 
 func TestRenderReadsLikeAGoodDiff(t *testing.T) {
 	var b strings.Builder
-	if err := acl.Render(&b, shown(t), acl.RenderOptions{Threshold: map[string]int64{"login-bruteforce": 60}, Undo: undo}); err != nil {
+	if err := acl.Render(&b, shown(t), acl.RenderOptions{Actions: map[string]policy.Action{"login-bruteforce": {Floor: 60}}, Undo: undo}); err != nil {
 		t.Fatal(err)
 	}
 	want := `4 changes: 1 block, 1 allowlist entry, 1 extension, 1 release; 1 refused, 1 kept

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"cmp"
 	"math"
 	"net/netip"
 	"slices"
@@ -213,8 +212,7 @@ func (d *decider) sharedLeast(o *detect.Offender) (n int64, least float64, of st
 		return 0, 0, ""
 	}
 	a := d.in.Actions[o.Rule]
-	of = cmp.Or(a.FloorOf, "requests")
-	return o.Measures.Count(of), math.Ceil(d.s.SharedRoom * float64(max(1, a.Floor))), of
+	return o.Measures.Count(a.Bounded()), math.Ceil(d.s.SharedRoom * float64(max(1, a.Floor))), a.Bounded()
 }
 
 // attach names offenders in the decision that covers them.

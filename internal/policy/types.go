@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"cmp"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -36,10 +38,25 @@ type Action struct {
 	Enforce    bool          // false is shadow mode
 	CountsOnly bool
 	Floor      int64         // see detect.Set.Floor; less than 1 means 1
-	FloorOf    string        // see detect.Set.FloorOf; empty means requests
+	FloorOf    string        // see detect.Set.FloorOf; empty means requests. Bounded says it
 	Window     time.Duration // the rule's window; 0 means unknown
 	Report     bool          // asn and ja4 rules: never blocked
 	AllRows    bool          // the rule has no where, so that its measures see all of an address's or prefix's requests
+}
+
+// Bounded is the counter that the rule bounds by its Floor.
+func (a Action) Bounded() string { return cmp.Or(a.FloorOf, "requests") }
+
+// Measured says how many an offender has of what the rule asks for, beside how many that is: "412 requests (60 make an offender)".
+func (a Action) Measured(m detect.Measures) string {
+	t := fmt.Sprintf("%d requests", m.Requests)
+	if of := a.Bounded(); of != "requests" {
+		t = fmt.Sprintf("%d %s in %d requests", m.Count(of), of, m.Requests)
+	}
+	if a.Floor > 0 {
+		t += fmt.Sprintf(" (%d make an offender)", a.Floor)
+	}
+	return t
 }
 
 // Past is what is remembered of an address whose block has ended. It is an alias so

@@ -18,7 +18,7 @@ type offenderRow struct {
 	Group, Rule   string
 	Requests      string
 	RequestsN     int64
-	Floor         string // "60 make an offender"
+	Floor         string // "at least 60 errors"
 	Peak          int64
 	OK, Errors    string
 	Share, Score  string
@@ -103,8 +103,8 @@ func (s Service) offenders(r Run) []offenderRow {
 	rows := make([]offenderRow, 0, len(s.Found.Offenders))
 	for _, o := range s.Found.Offenders {
 		row := offenderOf(o, r.Now)
-		if n := s.Floors[o.Rule]; n > 0 {
-			row.Floor = number(n)
+		if a := s.Actions[o.Rule]; a.Floor > 0 {
+			row.Floor = "at least " + number(a.Floor) + " " + a.Bounded()
 		}
 		out, decided := outcomes[o.Key+"\x00"+o.Rule]
 		if decided {

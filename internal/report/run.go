@@ -6,6 +6,7 @@ import (
 	"edgewarden/internal/acl"
 	"edgewarden/internal/detect"
 	"edgewarden/internal/ledger"
+	"edgewarden/internal/policy"
 )
 
 // Run is what a page is made from.
@@ -22,9 +23,9 @@ type Run struct {
 // Service is one service of a run. Nil and zero fields were not reached, or are not known.
 type Service struct {
 	ID, Name string
-	Window   time.Duration    // the longest of its rules
-	Floors   map[string]int64 // by rule: the least requests its condition asks for
-	Capacity int              // places in one ACL; 0 means 1000
+	Window   time.Duration            // the longest of its rules
+	Actions  map[string]policy.Action // by rule
+	Capacity int                      // places in one ACL; 0 means 1000
 
 	Snapshot *acl.Snapshot // before anything was written
 	Found    detect.Result

@@ -108,7 +108,7 @@ func Health() detect.Health {
 
 func base() report.Run {
 	return report.Run{ID: "lqk2x9v0a1b2", Now: Now, To: Now.Add(to), Period: 5 * time.Minute, Flags: []string{"--config edgewarden.yaml"},
-		Services: []report.Service{{ID: "SVC1", Name: "shop", Window: 15 * time.Minute, Floors: map[string]int64{"login-bruteforce": 60, "flood": 300}, Capacity: 1000}}}
+		Services: []report.Service{{ID: "SVC1", Name: "shop", Window: 15 * time.Minute, Actions: map[string]policy.Action{"login-bruteforce": {Floor: 60}, "flood": {Floor: 300}}, Capacity: 1000}}}
 }
 
 // Quiet is a run in which nothing happened, at an edge without entries.

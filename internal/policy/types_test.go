@@ -1,0 +1,21 @@
+package policy_test
+
+import (
+	"testing"
+
+	"edgewarden/internal/detect"
+	"edgewarden/internal/policy"
+)
+
+func TestMeasuredSaysWhatTheRuleAsksFor(t *testing.T) {
+	m := detect.Measures{Requests: 412, Errors: 70}
+	for want, a := range map[string]policy.Action{
+		"412 requests (60 make an offender)":              {Floor: 60},
+		"70 errors in 412 requests (60 make an offender)": {Floor: 60, FloorOf: "errors"},
+		"412 requests": {},
+	} {
+		if got := a.Measured(m); got != want {
+			t.Errorf("%+v: %q, want %q", a, got, want)
+		}
+	}
+}
