@@ -8,7 +8,6 @@ import (
 
 	"edgewarden/internal/acl"
 	"edgewarden/internal/plain"
-	"edgewarden/internal/policy"
 	"edgewarden/internal/terminal"
 )
 
@@ -90,7 +89,7 @@ func (r *report) line() string {
 			unjudged += len(s.Unjudged.Rules)
 		}
 		if s.Plan != nil {
-			n.add(s.Plan.Changes)
+			n.Add(s.Plan.Changes)
 		}
 	}
 	parts := []string{n.text(r.DryRun) + ", " + refusedText(r.Services)}
@@ -124,27 +123,8 @@ func (r *report) line() string {
 	return strings.Join(parts, "; ")
 }
 
-// counts are changes by what they mean to a person: an exemption is no block although both create an entry.
-type counts struct{ block, extend, release, exempt, unexempt, shadow int }
-
-func (n *counts) add(changes []acl.Change) {
-	for _, ch := range changes {
-		switch kind := ch.Mark.Kind; {
-		case kind == policy.KindShadow:
-			n.shadow++
-		case kind == policy.KindBlock && ch.Op == acl.Create:
-			n.block++
-		case kind == policy.KindBlock && ch.Op == acl.Update:
-			n.extend++
-		case kind == policy.KindBlock:
-			n.release++
-		case ch.Op == acl.Delete:
-			n.unexempt++
-		default:
-			n.exempt++
-		}
-	}
-}
+// counts are what a plan does, in words.
+type counts struct{ acl.Tally }
 
 // text says what is to be done, or was done. What is rare is left out when there is none.
 func (n counts) text(dry bool) string {
@@ -153,8 +133,8 @@ func (n counts) text(dry bool) string {
 		will, done string
 		always     bool
 	}{
-		{n.block, "to block", "blocked", true}, {n.extend, "to extend", "extended", true}, {n.release, "to release", "released", true},
-		{n.exempt, "to exempt", "exempted", false}, {n.unexempt, "exemptions to end", "exemptions ended", false}, {n.shadow, "in the shadow ACL", "in the shadow ACL", false},
+		{n.Block, "to block", "blocked", true}, {n.Extend, "to extend", "extended", true}, {n.Release, "to release", "released", true},
+		{n.Exempt, "to exempt", "exempted", false}, {n.Unexempt, "exemptions to end", "exemptions ended", false}, {n.Shadow, "in the shadow ACL", "in the shadow ACL", false},
 	}
 	var parts []string
 	for _, w := range words {

@@ -6,30 +6,10 @@ import (
 	"time"
 
 	"edgewarden/internal/acl"
-	"edgewarden/internal/policy"
 )
 
-// tally counts changes by what they mean to a person, as the terminal does.
-type tally struct{ block, extend, release, exempt, unexempt, shadow int }
-
-func (n *tally) add(changes []acl.Change) {
-	for _, ch := range changes {
-		switch kind := ch.Mark.Kind; {
-		case kind == policy.KindShadow:
-			n.shadow++
-		case kind == policy.KindBlock && ch.Op == acl.Create:
-			n.block++
-		case kind == policy.KindBlock && ch.Op == acl.Update:
-			n.extend++
-		case kind == policy.KindBlock:
-			n.release++
-		case ch.Op == acl.Delete:
-			n.unexempt++
-		default:
-			n.exempt++
-		}
-	}
-}
+// tally is what a plan does, in words.
+type tally struct{ acl.Tally }
 
 func (n tally) words(wrote bool) (parts []string) {
 	for _, w := range []struct {
@@ -37,8 +17,8 @@ func (n tally) words(wrote bool) (parts []string) {
 		will, done string
 		always     bool
 	}{
-		{n.block, "to block", "blocked", true}, {n.extend, "to extend", "extended", false}, {n.release, "to release", "released", true},
-		{n.exempt, "to exempt", "exempted", false}, {n.unexempt, "exemptions to end", "exemptions ended", false}, {n.shadow, "in the shadow ACL", "in the shadow ACL", false},
+		{n.Block, "to block", "blocked", true}, {n.Extend, "to extend", "extended", false}, {n.Release, "to release", "released", true},
+		{n.Exempt, "to exempt", "exempted", false}, {n.Unexempt, "exemptions to end", "exemptions ended", false}, {n.Shadow, "in the shadow ACL", "in the shadow ACL", false},
 	} {
 		verb := w.will
 		if wrote {
@@ -61,7 +41,7 @@ func (r Run) sentence() string {
 		}
 		if s.Plan != nil {
 			planned++
-			n.add(s.Plan.Changes)
+			n.Add(s.Plan.Changes)
 			refused += len(s.Plan.Refusals)
 		}
 		if s.Applied != nil {
