@@ -71,6 +71,10 @@ func TestStatusOf3000BlocksFitsOneScreen(t *testing.T) {
 			t.Errorf("does not say %q:\n%s", want, got)
 		}
 	}
+	v.screen.Width = 60 // entries take two lines there
+	if got := statusText([]statusDoc{statusOf(s, night)}, night, v); strings.Count(got, "\n") > 23 {
+		t.Errorf("%d lines on 60 columns:\n%s", strings.Count(got, "\n"), got)
+	}
 	v.screen.Width = 0 // a pipe gets all: who searches it must not miss one
 	if got := statusText([]statusDoc{statusOf(s, night)}, night, v); strings.Count(got, "  block   2001:") != 3000 {
 		t.Errorf("a pipe gets %d entries", strings.Count(got, "  block   2001:"))

@@ -62,20 +62,19 @@ func (d statusDoc) text(b *strings.Builder, now time.Time, v view) {
 	d.entries(b, now, v, screenLines-strings.Count(head.String(), "\n"))
 }
 
-// entries prints as many entries as there is room for.
+// entries prints as many entries as room lines hold; on a narrow screen one takes more than a line.
 func (d statusDoc) entries(b *strings.Builder, now time.Time, v view, room int) {
-	shown := d.ranked()
-	room = max(room, leastEntries)
-	if v.max() == 0 || len(shown) <= room {
-		room = len(shown)
-	} else {
-		room-- // for the line that says how many are left out
-	}
-	for _, e := range shown[:room] {
-		e.text(b, now, v)
-	}
-	if left := len(shown) - room; left > 0 {
-		fmt.Fprintf(b, "  … and %s more (--all or --json)\n", thousands(int64(left)))
+	shown, used := d.ranked(), 0
+	for i, e := range shown {
+		var one strings.Builder
+		e.text(&one, now, v)
+		used += strings.Count(one.String(), "\n")
+		last := i == len(shown)-1
+		if v.max() > 0 && i >= leastEntries && (used > room || used == room && !last) { // a line is left for what is not shown
+			fmt.Fprintf(b, "  … and %s more (--all or --json)\n", thousands(int64(len(shown)-i)))
+			return
+		}
+		b.WriteString(one.String())
 	}
 }
 
@@ -141,7 +140,7 @@ func (d statusDoc) ranked() []statusEntry {
 		return 1
 	}
 	slices.SortStableFunc(out, func(a, b statusEntry) int {
-		return cmp.Or(cmp.Compare(kindOrder[a.Kind], kindOrder[b.Kind]), cmp.Compare(hand(a), hand(b)), b.Since.Compare(a.Since))
+		return cmp.Or(cmp.Compare(kindOrder[a.Kind], kindOrder[b.Kind]), cmp.Compare(hand(a), hand(b)), b.Since.Compare(a.Since), strings.Compare(a.Prefix, b.Prefix))
 	})
 	return out
 }
