@@ -30,7 +30,11 @@
 // is made for those: a masked time is repaired by the time in the prefix, a
 // stored card number by nothing. UUIDs and hexadecimal ids have letters a to
 // f beside their digits, or are recognised. An id of 16 decimal digits is masked when it
-// happens to be a valid number of an issuer: about one random id in fifty.
+// happens to be a valid number of an issuer: about one random id in 28.
+//
+// Nearly every line has nothing to mask, so what costs is to see that: on amd64 with AVX2 classes_amd64.s finds what may
+// part a key from its value and what may be in a card number 32 bytes at a time; elsewhere suspect.go and cards.go do it in
+// smaller steps. Both lead to the same closer look, and the tests hold both against a way that takes no short cut.
 //
 // The package is pure and keeps nothing; on a crash nothing of it is lost.
 package redact
