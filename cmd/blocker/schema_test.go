@@ -38,8 +38,15 @@ var replies = []struct {
 	{"check", "What check found.", checkReply{}, []string{"check"}},
 	{"notify-test", "What notify test did.", notifyReply{}, []string{"notify test"}},
 	{"backtest", "What rules would have done in the past.", backtestReply{}, []string{"backtest"}},
+	{"suggest", "What the past says of the bounds of rules.", suggestReply{}, []string{"suggest"}},
 	{"audit-show", "One record of the ledger; audit show prints one a line. It carries its own version instead of the key schema.", ledger.Event{}, []string{"audit show"}},
 	{"audit-verify", "Whether the ledger is whole.", verifyReply{}, []string{"audit verify"}},
+}
+
+// suggestReply is what suggest prints, which it puts together from these two.
+type suggestReply struct {
+	Schema      int                     `json:"schema"`
+	Suggestions []*backtest.Suggestions `json:"suggestions"` // one a service
 }
 
 // TestSchemasAreFresh fails when docs/schema no longer says what the types say. `go test ./cmd/blocker -run Schemas -update` writes it.
