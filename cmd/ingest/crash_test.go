@@ -13,18 +13,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/testscript"
+
 	"edgewarden/internal/parse"
 	"edgewarden/internal/record"
 	"edgewarden/internal/ship"
 	"edgewarden/internal/spool"
 )
 
-// TestMain lets the test binary be the program, so that tests can kill it.
+// TestMain lets the test binary be the program, so that tests can kill it and scripts can call it.
 func TestMain(m *testing.M) {
 	if os.Getenv("EDGEWARDEN_TEST_BE_INGEST") != "" {
 		os.Exit(run(context.Background(), os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 	}
-	os.Exit(m.Run())
+	testscript.Main(m, map[string]func(){"ingest": scripted})
 }
 
 // child is the program in a process of its own.

@@ -23,7 +23,7 @@ import (
 	"time"
 )
 
-var update = flag.Bool("update", false, "write docs/metrics.md anew")
+var update = flag.Bool("update", false, "write docs/metrics.md and the golden files of testdata/script anew")
 
 // metricsPage is the page that is made from what a running program exports.
 const metricsPage = "../../docs/metrics.md"
