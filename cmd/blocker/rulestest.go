@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -83,26 +84,65 @@ func (p *program) testRules(ctx context.Context, file string) (int, error) {
 	if len(tests.Tests) == 0 {
 		return exitUsage, usagef("%s: no tests: want a list under the key tests", file)
 	}
-	failed := 0
+	reply := rulesTestReply{Schema: schemaVersion}
 	for _, c := range tests.Tests {
 		wrong, err := c.run(ctx, set)
 		if err != nil {
 			return exitUsage, usagef("%s: test %q: %v", file, c.Name, err)
 		}
+		reply.add(c.Name, wrong)
+	}
+	code := exitOK
+	if reply.Failed > 0 {
+		code = exitFailed
+	}
+	if p.flags.JSON {
+		enc := json.NewEncoder(p.stdout)
+		enc.SetIndent("", "  ")
+		return code, enc.Encode(reply)
+	}
+	return code, reply.text(p.stdout)
+}
+
+// rulesTestReply is what rules test prints.
+type rulesTestReply struct {
+	Schema int              `json:"schema"` // 1
+	Passed int              `json:"passed"`
+	Failed int              `json:"failed"`
+	Tests  []rulesTestFound `json:"tests"`
+}
+
+// rulesTestFound is one case and what differs from what it expects: nothing when it passed.
+type rulesTestFound struct {
+	Name  string   `json:"name"`
+	OK    bool     `json:"ok"`
+	Wrong []string `json:"wrong"`
+}
+
+func (r *rulesTestReply) add(name string, wrong []string) {
+	if len(wrong) > 0 {
+		r.Failed++
+	} else {
+		r.Passed++
+	}
+	r.Tests = append(r.Tests, rulesTestFound{Name: name, OK: len(wrong) == 0, Wrong: append([]string{}, wrong...)})
+}
+
+func (r *rulesTestReply) text(w io.Writer) error {
+	var b strings.Builder
+	for _, t := range r.Tests {
 		verdict := "ok  "
-		if len(wrong) > 0 {
-			verdict, failed = "FAIL", failed+1
+		if !t.OK {
+			verdict = "FAIL"
 		}
-		fmt.Fprintf(p.stdout, "%s %s\n", verdict, plain.Text(c.Name, 0))
-		for _, w := range wrong {
-			fmt.Fprintf(p.stdout, "     %s\n", plain.Text(w, 0))
+		fmt.Fprintf(&b, "%s %s\n", verdict, plain.Text(t.Name, 0))
+		for _, wrong := range t.Wrong {
+			fmt.Fprintf(&b, "     %s\n", plain.Text(wrong, 0))
 		}
 	}
-	fmt.Fprintf(p.stdout, "%d passed, %d failed\n", len(tests.Tests)-failed, failed)
-	if failed > 0 {
-		return exitFailed, nil
-	}
-	return exitOK, nil
+	fmt.Fprintf(&b, "%d passed, %d failed\n", r.Passed, r.Failed)
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 // run plays one case and says what differs from what it expects.

@@ -39,6 +39,7 @@ var replies = []struct {
 	{"notify-test", "What notify test did.", notifyReply{}, []string{"notify test"}},
 	{"backtest", "What rules would have done in the past.", backtestReply{}, []string{"backtest"}},
 	{"suggest", "What the past says of the bounds of rules.", suggestReply{}, []string{"suggest"}},
+	{"rules-test", "What the tests of a rules file found.", rulesTestReply{}, []string{"rules test <file>"}},
 	{"audit-show", "One record of the ledger; audit show prints one a line. It carries its own version instead of the key schema.", ledger.Event{}, []string{"audit show"}},
 	{"audit-verify", "Whether the ledger is whole.", verifyReply{}, []string{"audit verify"}},
 }
