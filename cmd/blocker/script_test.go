@@ -138,7 +138,7 @@ func scrub(s string) string {
 	s = skew.ReplaceAllString(s, "${1}N")
 	s = hashes.ReplaceAllString(s, "HASH")
 	if host, err := os.Hostname(); err == nil {
-		s = strings.ReplaceAll(s, host, "HOST")
+		s = strings.ReplaceAll(s, `"`+host+"/blocker", `"HOST/blocker`)
 	}
 	s = scanning.ReplaceAllStringFunc(s, func(m string) string { return regexp.MustCompile(`\d+`).ReplaceAllString(m, "N") })
 	return clock.ReplaceAllString(s, "CLOCK")
