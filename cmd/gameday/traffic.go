@@ -115,6 +115,7 @@ type message struct {
 	BotName       string `json:"bot_name"`
 	Blocked       bool   `json:"blocked"`
 	WouldBlock    bool   `json:"would_block"`
+	ClaimsOtherIP bool   `json:"claims_other_ip"`
 }
 
 // line is the request as Fastly's classic syslog format sends it, in our log format; refused says that the edge answered 403
@@ -126,6 +127,7 @@ func line(r request, token string, refused bool) ([]byte, error) {
 		Method: r.method, Path: r.path, Protocol: "HTTP/2", Status: r.status, ResponseBytes: 5120, RequestBytes: 420,
 		ElapsedUsec: 1200, TTFBUsec: 900, Cache: "MISS", UserAgent: r.device.agent, TLSVersion: "TLSv1.3",
 		TLSCipher: "TLS_AES_128_GCM_SHA256", JA4: r.device.ja4, FirstHop: true, Blocked: refused,
+		ClaimsOtherIP: r.claims.IsValid() && r.claims != r.addr,
 	}
 	if refused {
 		m.Status, m.Cache, m.ResponseBytes = 403, "ERROR", 210

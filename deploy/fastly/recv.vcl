@@ -4,15 +4,21 @@
 # restart it would judge the same request twice.
 declare local var.edgewarden_now INTEGER;
 declare local var.edgewarden_until INTEGER;
+declare local var.edgewarden_address STRING;
 if (fastly.ff.visits_this_service == 0 && req.restarts == 0) {
   # Request headers are the only variables that cross subroutines. A client that sends one of ours would write into its own
   # log line, and vanish from detection: they go first, one by one (a test knows all names; falco reads no wildcard here).
   unset req.http.X-Edgewarden-Request-Id;
   unset req.http.X-Edgewarden-Blocked;
   unset req.http.X-Edgewarden-Would-Block;
+  unset req.http.X-Edgewarden-Claims-Other-IP;
 
-  # Fastly keeps a Fastly-Client-IP that the client sent; formats that log it (%h) would let anyone accuse anyone.
-  set req.http.Fastly-Client-IP = client.ip;
+  # Fastly sets Fastly-Client-IP only when the client sent none; formats that log it (%h) would let anyone accuse anyone.
+  set var.edgewarden_address = client.ip;
+  if (req.http.Fastly-Client-IP && req.http.Fastly-Client-IP != var.edgewarden_address) {
+    set req.http.X-Edgewarden-Claims-Other-IP = "1"; # logged, never refused: a proxy in front of Fastly sends it too
+  }
+  set req.http.Fastly-Client-IP = var.edgewarden_address;
   set req.http.X-Edgewarden-Request-Id = uuid.version4();
 
   # An exemption is asked first, so that unblock works at once and a blocked network never reaches an allowlisted host.

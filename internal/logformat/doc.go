@@ -10,7 +10,8 @@
 // the line below Fastly's 16 KB, numbers come from variables that always have a
 // value, and booleans are spelled out.
 //
-// The request id and the two verdicts come from request headers that our VCL
-// sets (X-Edgewarden-Request-Id, -Blocked, -Would-Block) after it has removed
-// whatever the client sent under these names.
+// The request id, the two verdicts and the note of a forged address come from
+// request headers that our VCL sets (X-Edgewarden-Request-Id, -Blocked,
+// -Would-Block, -Claims-Other-IP) after it has removed whatever the client sent
+// under these names.
 package logformat

@@ -162,7 +162,7 @@ var full = edge{
 	"req.http.User-Agent": `Mozilla/5.0 \ "x"`, "req.http.Referer": "https://shop.example/",
 	"tls.client.protocol": "TLSv1.3", "tls.client.cipher": "TLS_AES_128_GCM_SHA256",
 	"tls.client.ja3_md5": "e7d705a3286e19ea42f587b344ee6865", "tls.client.ja4": "t13d1516h2_8daaf6152771_b186095e22b6",
-	"first": "1", "client.bot.name": "none", "req.http.X-Edgewarden-Blocked": "1",
+	"first": "1", "client.bot.name": "none", "req.http.X-Edgewarden-Blocked": "1", "req.http.X-Edgewarden-Claims-Other-IP": "1",
 }
 
 // unset is what Fastly knows of the poorest request: no header, no TLS.
@@ -252,7 +252,7 @@ func TestALineOfTheFormatParsesIntoTheSameRecord(t *testing.T) {
 		record.ResponseBytes: int64(1234), record.RequestBytes: int64(567), record.ElapsedUsec: int64(8910), record.TTFBUsec: int64(123000),
 		record.Cache: "MISS-CLUSTER", record.UserAgent: `Mozilla/5.0 \ "x"`, record.Referer: "https://shop.example/",
 		record.TLSVersion: "TLSv1.3", record.TLSCipher: "TLS_AES_128_GCM_SHA256", record.JA3: "e7d705a3286e19ea42f587b344ee6865",
-		record.JA4: "t13d1516h2_8daaf6152771_b186095e22b6", record.FirstHop: true, record.BotName: "none", record.Blocked: true, record.WouldBlock: false,
+		record.JA4: "t13d1516h2_8daaf6152771_b186095e22b6", record.FirstHop: true, record.BotName: "none", record.Blocked: true, record.WouldBlock: false, record.ClaimsOtherIP: true,
 	}
 	for f := record.Field(0); f < record.NumFields; f++ {
 		info := record.Fields[f]

@@ -79,6 +79,8 @@ var values = map[record.Field]value{
 	record.BotName:    {form: text, vcl: "client.bot.name"},
 	record.Blocked:    {form: condition, vcl: "req.http.X-Edgewarden-Blocked"},
 	record.WouldBlock: {form: condition, vcl: "req.http.X-Edgewarden-Would-Block"},
+	// Noted by recv.vcl before it puts client.ip in the header's place.
+	record.ClaimsOtherIP: {form: condition, vcl: "req.http.X-Edgewarden-Claims-Other-IP"},
 }
 
 // expression is the VCL that gives the characters of v between its quotes, if it has any.

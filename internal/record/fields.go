@@ -62,6 +62,7 @@ const (
 	BotName
 	Blocked
 	WouldBlock
+	ClaimsOtherIP
 	Kind
 	Text
 	Received
@@ -118,6 +119,7 @@ var Fields = [NumFields]Info{
 	BotName:       {"bot_name", String, "", FromLine, true, "name of a bot recognised by Fastly"},
 	Blocked:       {"blocked", Bool, "", FromLine, true, "refused by our block ACL"},
 	WouldBlock:    {"would_block", Bool, "", FromLine, true, "matched the shadow ACL; nothing was refused for it"},
+	ClaimsOtherIP: {"claims_other_ip", Bool, "", FromLine, true, "the client sent a Fastly-Client-IP other than its own address; so does a proxy in front of Fastly"},
 
 	Kind:     {"kind", String, "", ByIngest, false, "request, heartbeat or text"},
 	Text:     {"text", String, "", ByIngest, true, "the redacted line, when it was not understood"},
@@ -226,6 +228,8 @@ func (r *Record) Bool(f Field) *bool {
 		return &r.Blocked
 	case WouldBlock:
 		return &r.WouldBlock
+	case ClaimsOtherIP:
+		return &r.ClaimsOtherIP
 	}
 	panic("record: bug: " + Fields[f].Name + " is no boolean")
 }

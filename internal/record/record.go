@@ -79,6 +79,7 @@ type Record struct {
 	BotName       string
 	Blocked       bool
 	WouldBlock    bool
+	ClaimsOtherIP bool
 
 	Kind     string
 	Text     string

@@ -102,6 +102,7 @@ func TestAnEntryIsTheOneTheOfficialTypesMake(t *testing.T) {
 	full := sample(t)
 	for name, change := range map[string]func(*record.Record){
 		"a request of our format":        func(*record.Record) {},
+		"another address is claimed":     func(r *record.Record) { r.SetBool(record.ClaimsOtherIP, true) },
 		"nothing at all":                 func(r *record.Record) { *r = record.Record{} },
 		"a heartbeat":                    func(r *record.Record) { r.Kind, r.Extra = record.KindHeartbeat, `{"received":1}` },
 		"a text":                         func(r *record.Record) { r.Kind, r.Text, r.Problem = record.KindText, "what", "not_understood" },

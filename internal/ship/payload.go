@@ -144,6 +144,7 @@ func (w *wire) payload(r *record.Record, original string) {
 	w.boolField(r, record.FirstHop, r.FirstHop)
 	w.boolField(r, record.Blocked, r.Blocked)
 	w.boolField(r, record.WouldBlock, r.WouldBlock)
+	w.boolField(r, record.ClaimsOtherIP, r.ClaimsOtherIP)
 	w.timeField(r, record.Received, r.Received)
 	if original != "" {
 		w.longField(&originalHead, original)

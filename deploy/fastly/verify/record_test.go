@@ -151,7 +151,7 @@ func comparable(r *record.Record) map[string]any {
 	return map[string]any{
 		"kind": r.Kind, "text": r.Text, "problem": r.Problem, "extra": r.Extra, "service_id": r.ServiceID, "request_id": r.RequestID, "client_ip": r.ClientIP, "host": r.Host,
 		"method": r.Method, "path": r.Path, "query": r.Query, "protocol": r.Protocol, "status": r.Status, "user_agent": r.UserAgent, "referer": r.Referer,
-		"first_hop": r.FirstHop, "blocked": r.Blocked, "would_block": r.WouldBlock, "sender": r.Sender, "address_source": r.AddressSource, "time_source": r.TimeSource,
+		"first_hop": r.FirstHop, "blocked": r.Blocked, "would_block": r.WouldBlock, "claims_other_ip": r.ClaimsOtherIP, "sender": r.Sender, "address_source": r.AddressSource, "time_source": r.TimeSource,
 		"client_asn": r.ClientASN, "client_country": r.ClientCountry, "pop": r.POP, "response_bytes": r.ResponseBytes, "cache": r.Cache, "endpoint": r.Endpoint, "node": r.Node,
 	}
 }

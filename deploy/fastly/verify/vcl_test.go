@@ -42,11 +42,13 @@ type verdict struct {
 	FirstHop   bool   `json:"first_hop"`
 	Blocked    bool   `json:"blocked"`
 	WouldBlock bool   `json:"would_block"`
+	Claims     bool   `json:"claims_other_ip"`
 }
 
 func TestTheEdge(t *testing.T) {
 	held, ended := until(time.Now().Add(time.Hour)), until(time.Now().Add(-time.Hour))
-	forged := http.Header{"X-Edgewarden-Blocked": {"1"}, "X-Edgewarden-Would-Block": {"1"}, "X-Edgewarden-Request-Id": {"mine"}, "Fastly-Client-Ip": {"203.0.113.1"}}
+	forged := http.Header{"X-Edgewarden-Blocked": {"1"}, "X-Edgewarden-Would-Block": {"1"}, "X-Edgewarden-Request-Id": {"mine"}, "X-Edgewarden-Claims-Other-Ip": {"1"}}
+	claim := func(addr string) http.Header { return http.Header{"Fastly-Client-Ip": {addr}} }
 	shield := http.Header{"Fastly-Ff": {"abc!AMS!cache-ams1"}, "X-Edgewarden-Request-Id": {"given-at-the-first-hop"}}
 	acls := map[string][]netip.Prefix{}
 	for name, entries := range map[string]string{
@@ -63,29 +65,34 @@ func TestTheEdge(t *testing.T) {
 		name, addr, until string
 		header            http.Header
 		status            int
-		would             bool
+		would, claims     bool
 	}{
-		{"a listed address is refused", "203.0.113.9", held, nil, 403, false},
-		{"the second ACL counts too", "203.0.113.10", held, nil, 403, false},
-		{"an address inside a listed IPv6 /64 is refused", "2001:db8:1:2::77", held, nil, 403, false},
-		{"a single IPv6 address is refused", "2001:db8:9::1", held, nil, 403, false},
-		{"its neighbour is not", "2001:db8:9::2", held, nil, 200, false},
-		{"the next /64 is not", "2001:db8:1:3::77", held, nil, 200, false},
-		{"an address inside a listed /24 is refused", "198.51.100.8", held, nil, 403, false},
-		{"an exempt address inside a listed /24 passes, shadow or not", "198.51.100.7", held, nil, 200, false},
-		{"an exempt address inside a listed /64 passes", "2001:db8:1:2::5", held, nil, 200, false},
-		{"nobody else is refused", "203.0.113.1", held, nil, 200, false},
-		{"when the lease has ended nothing is enforced", "203.0.113.9", ended, nil, 200, false},
-		{"nor without a lease", "203.0.113.9", "", nil, 200, false},
-		{"nor after the kill switch", "203.0.113.9", "0", nil, 200, false},
-		{"a shadow entry is only noted", "203.0.113.20", held, nil, 200, true},
-		{"an IPv6 shadow entry too", "2001:db8:7::1", held, nil, 200, true},
-		{"with and without a lease", "203.0.113.20", ended, nil, 200, true},
-		{"a block goes before a shadow entry", "203.0.113.30", held, nil, 403, false},
-		{"forged headers do not lift a block", "203.0.113.9", held, forged, 403, false},
-		{"forged headers do not survive", "203.0.113.2", held, forged, 200, false},
-		{"the shield does not filter", "203.0.113.9", held, shield, 200, false},
-		{"the shield sees no shadow", "203.0.113.20", held, shield, 200, false},
+		{"a listed address is refused", "203.0.113.9", held, nil, 403, false, false},
+		{"the second ACL counts too", "203.0.113.10", held, nil, 403, false, false},
+		{"an address inside a listed IPv6 /64 is refused", "2001:db8:1:2::77", held, nil, 403, false, false},
+		{"a single IPv6 address is refused", "2001:db8:9::1", held, nil, 403, false, false},
+		{"its neighbour is not", "2001:db8:9::2", held, nil, 200, false, false},
+		{"the next /64 is not", "2001:db8:1:3::77", held, nil, 200, false, false},
+		{"an address inside a listed /24 is refused", "198.51.100.8", held, nil, 403, false, false},
+		{"an exempt address inside a listed /24 passes, shadow or not", "198.51.100.7", held, nil, 200, false, false},
+		{"an exempt address inside a listed /64 passes", "2001:db8:1:2::5", held, nil, 200, false, false},
+		{"nobody else is refused", "203.0.113.1", held, nil, 200, false, false},
+		{"when the lease has ended nothing is enforced", "203.0.113.9", ended, nil, 200, false, false},
+		{"nor without a lease", "203.0.113.9", "", nil, 200, false, false},
+		{"nor after the kill switch", "203.0.113.9", "0", nil, 200, false, false},
+		{"a shadow entry is only noted", "203.0.113.20", held, nil, 200, true, false},
+		{"an IPv6 shadow entry too", "2001:db8:7::1", held, nil, 200, true, false},
+		{"with and without a lease", "203.0.113.20", ended, nil, 200, true, false},
+		{"a block goes before a shadow entry", "203.0.113.30", held, nil, 403, false, false},
+		{"forged headers do not lift a block", "203.0.113.9", held, forged, 403, false, false},
+		{"forged headers do not survive", "203.0.113.2", held, forged, 200, false, false},
+		{"a client that names another address is noted", "203.0.113.2", held, claim("203.0.113.1"), 200, false, true},
+		{"also when it is refused", "203.0.113.9", held, claim("203.0.113.1"), 403, false, true},
+		{"and when that is no address", "2001:db8:9::2", held, claim("unknown"), 200, false, true},
+		{"one that names its own is not", "203.0.113.2", held, claim("203.0.113.2"), 200, false, false},
+		{"nor in IPv6", "2001:db8:9::2", held, claim("2001:db8:9::2"), 200, false, false},
+		{"the shield does not filter", "203.0.113.9", held, shield, 200, false, false},
+		{"the shield sees no shadow", "203.0.113.20", held, shield, 200, false, false},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -101,7 +108,7 @@ func TestTheEdge(t *testing.T) {
 			if err := json.Unmarshal([]byte(line), &got); err != nil {
 				t.Fatalf("%v in %s", err, line)
 			}
-			want := verdict{RequestID: got.RequestID, ClientIP: c.addr, Status: c.status, FirstHop: true, Blocked: c.status == 403, WouldBlock: c.would}
+			want := verdict{RequestID: got.RequestID, ClientIP: c.addr, Status: c.status, FirstHop: true, Blocked: c.status == 403, WouldBlock: c.would, Claims: c.claims}
 			if c.header.Get("Fastly-FF") != "" {
 				want.FirstHop, want.RequestID = false, "given-at-the-first-hop"
 			} else if got.RequestID == "mine" || len(got.RequestID) != 36 {
