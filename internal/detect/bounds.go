@@ -31,7 +31,7 @@ func normalise(c cond, neg bool) cond {
 
 // CountsOnly reports whether the rule's when is made only of lower bounds on
 // counters joined by &&, so that missing rows can only hide an offender, never
-// make one. An unknown rule is not.
+// make one. The weight is a counter: no request weighs less than nothing. An unknown rule is not.
 func (s *Set) CountsOnly(rule string) bool {
 	i, ok := s.byName[rule]
 	return ok && countsOnly(s.rules[i].when)
@@ -60,12 +60,10 @@ func lowerBound(c comparison) bool {
 	return !c.r.isName() && (c.op == opGE || c.op == opGT)
 }
 
-// Floor is the least number of requests for which the rule's when can be true
-// as far as its bounds on counters say; at least 1. No counter of a key is
-// larger than its requests, so a lower bound on any of them is one on requests.
+// Floor is the least of what FloorOf names for which the rule's when can be true as far as its bounds on counters say; at least 1.
 func (s *Set) Floor(rule string) int64 {
 	if i, ok := s.byName[rule]; ok {
-		return s.rules[i].floor()
+		return max(s.rules[i].bound().least, 1)
 	}
 	return 1
 }
@@ -74,32 +72,42 @@ func (s *Set) Floor(rule string) int64 {
 func (s *Set) FloorOf(rule string) string {
 	of := mRequests
 	if i, ok := s.byName[rule]; ok {
-		of = floorOf(s.rules[i].norm).of
+		of = s.rules[i].bound().of
 	}
 	return whenTable.names[of].Name.Name
 }
 
-func (c compiled) floor() int64 { return max(floorOf(c.norm).least, 1) }
+// floor is the least number of requests for which the rule's when can be true; at least 1. No counter of a key is larger
+// than its requests, so a lower bound on any of them is one on requests; but a weight may be, by as much as its heaviest
+// request.
+func (c compiled) floor() int64 { return max(c.bound().requests, 1) }
 
-// bound says that a counter, and so the number of requests, is not below least.
+func (c compiled) bound() bound { return boundOf(c.norm, c.heaviest()) }
+
+// bound says that a counter is not below least, and so the number of requests not below another.
 type bound struct {
-	least int64
-	of    measure
+	least    int64
+	of       measure
+	requests int64
 }
 
-func floorOf(c cond) bound {
+// none is what every offender meets: a request.
+var none = bound{1, mRequests, 1}
+
+func boundOf(c cond, heaviest int64) bound {
 	switch c := c.(type) {
 	case constant:
 		if !c {
-			return bound{math.MaxInt64, mRequests}
+			return bound{math.MaxInt64, mRequests, math.MaxInt64}
 		}
 	case junction:
-		b := floorOf(c.args[0])
+		b := boundOf(c.args[0], heaviest)
 		for _, a := range c.args[1:] {
-			switch o := floorOf(a); {
+			switch o := boundOf(a, heaviest); {
 			case c.or && o.of != b.of: // either may be met: what both have a least number of is requests
-				b = bound{min(b.least, o.least), mRequests}
-			case c.or && o.least < b.least, !c.or && o.least > b.least:
+				least := min(b.requests, o.requests)
+				b = bound{least, mRequests, least}
+			case c.or && o.least < b.least, !c.or && o.requests > b.requests, !c.or && o.of == b.of && o.least > b.least:
 				b = o
 			}
 		}
@@ -112,19 +120,21 @@ func floorOf(c cond) bound {
 		for _, v := range c.list[1:] {
 			least = min(least, v.i)
 		}
-		return bound{least, measure(c.l.name)}
+		return boundOn(measure(c.l.name), least, heaviest)
 	case comparison:
-		return bound{floorOfComparison(c), measure(c.l.name)}.ifAny()
+		if least := floorOfComparison(c); least > 1 {
+			return boundOn(measure(c.l.name), least, heaviest)
+		}
 	}
-	return bound{1, mRequests}
+	return none
 }
 
-// ifAny is b, or the bound that every offender meets when b says no more.
-func (b bound) ifAny() bound {
-	if b.least <= 1 {
-		return bound{1, mRequests}
+// boundOn is a bound on a counter.
+func boundOn(m measure, least, heaviest int64) bound {
+	if m != mWeight || least <= 1 {
+		return bound{least, m, least}
 	}
-	return b
+	return bound{least, m, (least-1)/heaviest + 1}
 }
 
 func floorOfComparison(c comparison) int64 {
@@ -158,16 +168,16 @@ func floorOfComparison(c comparison) int64 {
 
 // weaken replaces every part of a normalised when that needs a measure outside
 // of known by one that is true whenever the part is: a lower bound on a counter
-// becomes the same bound on requests, anything else becomes true. With the
-// result an engine leaves out keys that cannot be offenders before it measures
-// the rest.
-func weaken(c cond, known func(measure) bool) cond {
+// becomes the bound on requests that follows from it, anything else becomes true.
+// With the result an engine leaves out keys that cannot be offenders before it
+// measures the rest. heaviest is the most that a request can weigh.
+func weaken(c cond, heaviest int64, known func(measure) bool) cond {
 	has := func(o operand) bool { return !o.isName() || known(measure(o.name)) }
 	switch c := c.(type) {
 	case junction:
 		out := junction{or: c.or}
 		for _, a := range c.args {
-			out.args = append(out.args, weaken(a, known))
+			out.args = append(out.args, weaken(a, heaviest, known))
 		}
 		return out
 	case comparison:
@@ -175,6 +185,10 @@ func weaken(c cond, known func(measure) bool) cond {
 			return c
 		}
 		if lowerBound(c) && whenTable.names[c.l.name].typ == typeInt {
+			if measure(c.l.name) == mWeight && heaviest > 1 {
+				least := boundOn(mWeight, floorOfComparison(c), heaviest).requests
+				c.op, c.r = opGE, operand{name: -1, typ: typeInt, lit: value{typ: typeInt, i: least}}
+			}
 			c.l.name = int(mRequests)
 			return c
 		}

@@ -12,8 +12,7 @@ import (
 // own checker look at it as well, so that nothing is accepted here that another
 // CEL implementation would refuse. Faults are appended to errs; on any the
 // condition is nil.
-func compileCond(t *table, r Rule, part, text string, line, column int, errs []error) (cond, []error) {
-	p := place{rule: r.Name, part: part, line: line, column: column}
+func compileCond(t *table, p place, text string, errs []error) (cond, []error) {
 	if len(text) > maxExpr {
 		return nil, append(errs, p.fault(1, 0, "the condition is longer than "+strconv.Itoa(maxExpr)+" bytes; split the rule, or use in [...] or matches"))
 	}
@@ -77,13 +76,14 @@ func containsWord(text, word string) bool {
 // place is where a condition stands, to turn offsets in it into places in the
 // file.
 type place struct {
-	rule, part   string
+	rule, class  string
+	part         string
 	line, column int // 1-based; 0 unknown
 }
 
 // fault makes an error at a 1-based line and a 0-based column of the text.
 func (p place) fault(line, column int, msg string) *Error {
-	e := &Error{Rule: p.rule, Part: p.part, Line: max(line, 1), Column: max(column, 0) + 1, Msg: msg}
+	e := &Error{Rule: p.rule, Class: p.class, Part: p.part, Line: max(line, 1), Column: max(column, 0) + 1, Msg: msg}
 	if p.line > 0 {
 		e.Line += p.line - 1
 	}

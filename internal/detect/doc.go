@@ -15,6 +15,8 @@
 //	startsWith endsWith contains matches   (matches is an RE2 search)
 //	strings, ints, doubles, bools, parentheses
 //
+// [Class] values, when a rule's when names weight: what the requests of each weigh.
+//
 // # What goes out
 //
 // [Set.DetectSQL] and [Set.EvidenceSQL] give the text and the named parameters

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Error is a fault in a rule.
+// Error is a fault in a rule or a class.
 type Error struct {
-	Rule         string
-	Part         string // "where", "when", "window", "group", "name"; "rules" for the set as a whole
+	Rule, Class  string // at most one of them; both empty for a fault of the set as a whole
+	Part         string // "where", "when", "window", "group", "name", "weight"; "rules" or "classes" for all of them
 	Line, Column int    // in the file when known, else in the expression; 0 when the fault has no place
 	Msg          string // what is wrong and what to do, with a suggestion where there is one
 }
@@ -16,8 +16,11 @@ type Error struct {
 // Error says rule, part, place and message.
 func (e *Error) Error() string {
 	var b strings.Builder
-	if e.Rule != "" {
+	switch {
+	case e.Rule != "":
 		fmt.Fprintf(&b, "rule %s: ", e.Rule)
+	case e.Class != "":
+		fmt.Fprintf(&b, "class %s: ", e.Class)
 	}
 	b.WriteString(e.Part)
 	if e.Line > 0 {

@@ -15,7 +15,7 @@ func (s *Set) Matches(rule string, r *record.Record) (bool, error) {
 	if !ok {
 		return false, fmt.Errorf("evaluating where: no rule %q", rule)
 	}
-	return eval(s.rules[i].where, func(n int) value { return fieldValue(r, whereTable.names[n].field) }), nil
+	return eval(s.rules[i].where, fieldsOf(r)), nil
 }
 
 // Met reports whether the rule's when holds for the measures.
@@ -25,6 +25,11 @@ func (s *Set) Met(rule string, m Measures) (bool, error) {
 		return false, fmt.Errorf("evaluating when: no rule %q", rule)
 	}
 	return eval(s.rules[i].judged(m.BaselineKnown), m.value), nil
+}
+
+// fieldsOf gives the values of a record by the names of whereTable.
+func fieldsOf(r *record.Record) func(int) value {
+	return func(n int) value { return fieldValue(r, whereTable.names[n].field) }
 }
 
 // fieldValue reads a field; an absent one is "", 0 or false.
@@ -45,6 +50,8 @@ func (m Measures) value(n int) value {
 	switch measure(n) {
 	case mRequests:
 		return value{typ: typeInt, i: m.Requests}
+	case mWeight:
+		return value{typ: typeInt, i: m.Weight}
 	case mPeak:
 		return value{typ: typeInt, i: m.PeakPerMinute}
 	case mOK:

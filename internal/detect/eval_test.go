@@ -92,15 +92,15 @@ func TestAnAbsentFieldIsZeroWhateverItsMemberHolds(t *testing.T) {
 }
 
 func TestEveryMeasureReachesAWhen(t *testing.T) {
-	m := detect.Measures{Requests: 40, PeakPerMinute: 2, OK: 3, Errors: 10, DistinctPaths: 5, Share: 0.5, Score: 6.5, BaselineScore: 4.5, BaselineRatio: 12.5, BaselineKnown: true, Addresses: 7, OKAddresses: 8, JA4s: 9}
-	for _, when := range []string{`requests == 40`, `peak_per_minute == 2`, `ok == 3`, `errors == 10`, `error_share == 0.25`, `distinct_paths == 5`,
+	m := detect.Measures{Requests: 40, Weight: 11, Weighed: true, PeakPerMinute: 2, OK: 3, Errors: 10, DistinctPaths: 5, Share: 0.5, Score: 6.5, BaselineScore: 4.5, BaselineRatio: 12.5, BaselineKnown: true, Addresses: 7, OKAddresses: 8, JA4s: 9}
+	for _, when := range []string{`requests == 40`, `weight == 11`, `peak_per_minute == 2`, `ok == 3`, `errors == 10`, `error_share == 0.25`, `distinct_paths == 5`,
 		`share == 0.5`, `score > 6 && score < 7`, `baseline_score == 4.5`, `baseline_ratio == 12.5`, `addresses == 7`, `ok_addresses == 8`, `ja4s == 9`} {
 		set := compile(t, rule(func(r *detect.Rule) { r.When = when }))
 		if ok, err := set.Met("r", m); err != nil || !ok {
 			t.Errorf("%s is %v, %v", when, ok, err)
 		}
 	}
-	if len(detect.WhenNames()) != 13 {
+	if len(detect.WhenNames()) != 14 {
 		t.Errorf("there are %d measures; extend the test", len(detect.WhenNames()))
 	}
 	if (detect.Measures{}).ErrorShare() != 0 {

@@ -23,8 +23,8 @@ func asked(t *testing.T, d detect.Dialect, text, service, key string) (sql strin
 	set, err := detect.Compile([]detect.Rule{
 		{Name: "equal", Where: "path == " + q + " || host != " + q + " || method in [" + q + ", \"GET\"]", When: "requests >= 1", Window: time.Hour},
 		{Name: "parts", Where: "path.startsWith(" + q + ") || path.endsWith(" + q + ") || user_agent.contains(" + q + ") || query < " + q, When: "requests >= 1", Window: time.Hour},
-		{Name: "finger", Group: detect.ByJA4, Where: "referer > " + q + " && " + q + " != bot_name", When: "requests >= 1", Window: time.Hour},
-	})
+		{Name: "finger", Group: detect.ByJA4, Where: "referer > " + q + " && " + q + " != bot_name", When: "weight >= 1", Window: time.Hour},
+	}, detect.Class{Name: "text", Where: "cache.endsWith(" + q + ") || pop == " + q, Weight: 3})
 	if err != nil {
 		t.Skip("no condition: ", err)
 	}

@@ -84,6 +84,7 @@ type measure int
 
 const (
 	mRequests measure = iota
+	mWeight
 	mPeak
 	mOK
 	mErrors
@@ -101,6 +102,7 @@ const (
 var whenTable = &table{
 	names: []tableName{
 		mRequests:      counter("requests", "requests counted for the key in the rule's window"),
+		mWeight:        counter("weight", "sum of the weights of those requests: a request weighs what the first of the file's classes it is in says, and 1 in none; without classes it is requests"),
 		mPeak:          counter("peak_per_minute", "most requests in one minute; minutes are counted back from the end of the window"),
 		mOK:            counter("ok", "requests answered with a status from 1 to 399"),
 		mErrors:        counter("errors", "requests answered with a status of 400 or more"),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -147,17 +148,22 @@ type SeriesRow struct {
 	FirstUs, LastUs       int64 // of those; 0 for none
 	Refused               int64 // refused by our ACL then
 	LastAllUs             int64 // refused or not
+	Weight, RefusedWeight int64 // of those that were not refused and of those that were; 0 when the set weighs nothing
 }
 
 var seriesColumns = []string{"kid", "trust", "bits", "slot", "n", "ok", "errors", "cached", "first_us", "last_us", "refused", "last_all_us"}
 
 // Series is the scan that appends to out what the keys did.
 func (r Replay) Series(keys []Keyed, out *[]SeriesRow) Scan {
-	return r.scan("series", seriesColumns, func(d Dialect, src Source) (Statement, error) { return r.seriesSQL(d, src, keys) },
+	columns := seriesColumns
+	if r.Set.Weighs() {
+		columns = slices.Concat(columns, []string{"weight", "refused_weight"})
+	}
+	return r.scan("series", columns, func(d Dialect, src Source) (Statement, error) { return r.seriesSQL(d, src, keys) },
 		func() { *out = nil }, func() []any {
 			*out = append(*out, SeriesRow{})
 			s := &(*out)[len(*out)-1]
-			return []any{&s.Key, &s.Trust, &s.Bits, &s.Slot, &s.N, &s.OK, &s.Errors, &s.Cached, &s.FirstUs, &s.LastUs, &s.Refused, &s.LastAllUs}
+			return []any{&s.Key, &s.Trust, &s.Bits, &s.Slot, &s.N, &s.OK, &s.Errors, &s.Cached, &s.FirstUs, &s.LastUs, &s.Refused, &s.LastAllUs, &s.Weight, &s.RefusedWeight}[:len(columns)]
 		})
 }
 

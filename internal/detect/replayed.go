@@ -117,7 +117,7 @@ func (o *Replayed) judge(ctx context.Context, e Replayer, candidates []Candidate
 	for _, c := range candidates {
 		rule := o.r.Set.rules[c.Rule]
 		m := o.measures(c, nil)
-		if !eval(weaken(rule.judged(false), additive), m.value) {
+		if !eval(weaken(rule.judged(false), rule.heaviest(), additive), m.value) {
 			continue
 		}
 		left = append(left, c)
@@ -205,7 +205,7 @@ func (o *Replayed) measures(c Candidate, without []Span) Measures {
 	hi := o.r.slots(o.r.At(int(c.Step)), slot)
 	lo := hi - int64(rule.Window/slot)
 	var m Measures
-	var first, last, minute, inMinute int64
+	var first, last, minute, inMinute, weighed int64
 	rows := o.series[Keyed{rule.Group, c.Key}]
 	for _, row := range rows[from(rows, lo):] {
 		if row.Slot >= hi {
@@ -217,6 +217,7 @@ func (o *Replayed) measures(c Candidate, without []Span) Measures {
 		m.Requests += row.N
 		m.OK += row.OK
 		m.Errors += row.Errors
+		weighed += row.Weight
 		if at := (hi - 1 - row.Slot) / int64(time.Minute/slot); at != minute || inMinute == 0 {
 			minute, inMinute = at, 0
 		}
@@ -228,6 +229,7 @@ func (o *Replayed) measures(c Candidate, without []Span) Measures {
 		last = max(last, row.LastUs)
 	}
 	m.FirstSeen, m.LastSeen = fromMicros(first), fromMicros(last)
+	m.Weight, m.Weighed = rule.weight(m.Requests, weighed)
 	if rule.uses(mShare) {
 		m.Share = c.Share
 	}
@@ -280,7 +282,7 @@ func (o *Replayed) After(step int, present []Present, held Held) []After {
 		}
 		a := After{Present: p}
 		rows := o.series[key]
-		var last int64
+		var last, weighed int64
 		for _, row := range rows[from(rows, lo):] {
 			if row.Slot >= hi {
 				break
@@ -289,6 +291,7 @@ func (o *Replayed) After(step int, present []Present, held Held) []After {
 				continue
 			}
 			a.Requests += row.N + row.Refused
+			weighed += row.Weight + row.RefusedWeight
 			a.Refused += row.Refused
 			if o.inside(row.Slot, spans) {
 				a.Refused += row.N
@@ -298,6 +301,7 @@ func (o *Replayed) After(step int, present []Present, held Held) []After {
 			last = max(last, row.LastAllUs)
 		}
 		a.Passed, a.LastSeen = a.Requests-a.Refused, fromMicros(last)
+		a.Weight, _ = rule.weight(a.Requests, weighed)
 		out = append(out, a)
 	}
 	return out

@@ -33,6 +33,8 @@ func trustOf(code int64) Trust {
 // a key without requests.
 type Measures struct {
 	Requests      int64
+	Weight        int64   // of the requests, by the set's classes; 0 unless Weighed
+	Weighed       bool    // the rule's when names weight
 	PeakPerMinute int64   // minutes are counted back from the query's To
 	OK            int64   // status from 1 to 399
 	Errors        int64   // status >= 400
@@ -128,6 +130,7 @@ type After struct {
 	Refused  int64 // of those, refused by our ACL
 	Passed   int64 // of those, not refused
 	OK       int64 // of those that passed, answered with a status from 1 to 399
+	Weight   int64 // of the Requests, refused ones by what their lines say; 0 when the rule's when does not name weight
 	LastSeen time.Time
 }
 

@@ -30,6 +30,8 @@ type Row struct {
 
 	After, AfterRefused, AfterOK, AfterLastUs int64
 
+	Weight, AfterWeight int64 // only when the set weighs requests
+
 	HealthRows, HealthNewestUs, HealthTrusted, HealthNoAddress, HealthNoFirstHop   int64
 	HealthShield, HealthReceived, HealthAhead, HealthOKRequests, HealthOKAddresses int64
 	HealthTrustedNewestUs, HealthTrustedNoAddress                                  int64
@@ -88,19 +90,35 @@ var detectColumns = []column{
 	{"h_trusted_not_client", func(r *Row) any { return &r.HealthTrustedNotClient }},
 }
 
-// Columns are the names of a detect statement's columns, in order.
-func Columns() []string {
-	names := make([]string, len(detectColumns))
-	for i, c := range detectColumns {
+// weightColumns follow the others in a statement of a set that weighs requests.
+var weightColumns = []column{
+	{"weight", func(r *Row) any { return &r.Weight }},
+	{"after_weight", func(r *Row) any { return &r.AfterWeight }},
+}
+
+// columns are those of the set's detect statement; a nil set weighs nothing.
+func (s *Set) columns() []column {
+	if s.Weighs() {
+		return slices.Concat(detectColumns, weightColumns)
+	}
+	return detectColumns
+}
+
+// Columns are the names of the columns of the set's detect statement, in order; a nil set is one that does not weigh requests.
+func (s *Set) Columns() []string {
+	columns := s.columns()
+	names := make([]string, len(columns))
+	for i, c := range columns {
 		names[i] = c.name
 	}
 	return names
 }
 
-// Dest returns where to scan a row's columns to, in order: *int64, *float64 or *string.
-func (r *Row) Dest() []any {
-	dest := make([]any, len(detectColumns))
-	for i, c := range detectColumns {
+// Dest returns where to scan a row of [Set.Columns] to, in order: *int64, *float64 or *string.
+func (s *Set) Dest(r *Row) []any {
+	columns := s.columns()
+	dest := make([]any, len(columns))
+	for i, c := range columns {
 		dest[i] = c.dest(r)
 	}
 	return dest
@@ -136,7 +154,7 @@ func Assemble(q Query, rows []Row) Result {
 		}
 		if r.Met != 0 {
 			_, known := q.Baselines[rule.Name]
-			res.Offenders = append(res.Offenders, r.offender(rule.Rule, known))
+			res.Offenders = append(res.Offenders, r.offender(rule, known))
 		}
 	}
 	sortOffenders(q.Set, res.Offenders)
@@ -149,8 +167,9 @@ func Assemble(q Query, rows []Row) Result {
 	for _, p := range q.Present {
 		if i, ok := q.Set.byName[p.Rule]; ok {
 			r := after[keyRef{rule: int64(i), key: p.Key}]
+			weight, _ := q.Set.rules[i].weight(r.After, r.AfterWeight)
 			res.After = append(res.After, After{Present: p, Requests: r.After, Refused: r.AfterRefused,
-				Passed: r.After - r.AfterRefused, OK: r.AfterOK, LastSeen: fromMicros(r.AfterLastUs)})
+				Passed: r.After - r.AfterRefused, OK: r.AfterOK, Weight: weight, LastSeen: fromMicros(r.AfterLastUs)})
 		}
 	}
 	return res
@@ -162,9 +181,10 @@ func (r Row) volume(rule string, v Volume) Volume {
 		Busiest: max(v.Busiest, r.Busiest), Median: max(v.Median, r.Median), Scale: max(v.Scale, r.Scale)}
 }
 
-func (r Row) offender(rule Rule, baseline bool) Offender {
+func (r Row) offender(rule compiled, baseline bool) Offender {
+	weight, weighed := rule.weight(r.Requests, r.Weight)
 	return Offender{Key: r.Key, Group: rule.Group, Rule: rule.Name, Trust: trustOf(r.Trust), Measures: Measures{
-		Requests: r.Requests, PeakPerMinute: r.Peak, OK: r.OK, Errors: r.Errors, DistinctPaths: r.DistinctPaths,
+		Requests: r.Requests, Weight: weight, Weighed: weighed, PeakPerMinute: r.Peak, OK: r.OK, Errors: r.Errors, DistinctPaths: r.DistinctPaths,
 		Share: r.Share, Score: r.Score, BaselineScore: r.BaselineScore, BaselineRatio: r.BaselineRatio, BaselineKnown: baseline, Addresses: r.Addresses, OKAddresses: r.OKAddresses, JA4s: r.JA4s,
 		FirstSeen: fromMicros(r.FirstUs), LastSeen: fromMicros(r.LastUs),
 	}}

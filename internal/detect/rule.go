@@ -53,15 +53,17 @@ type Set struct {
 
 type compiled struct {
 	Rule
-	where cond
-	when  cond // as written, for evaluation
-	norm  cond // without negations, for bounds
+	where   cond
+	when    cond    // as written, for evaluation
+	norm    cond    // without negations, for bounds
+	classes []class // those of the set; every rule of it has the same
 }
 
-// Compile checks and compiles rules. Its error joins one *Error per fault.
-func Compile(rules []Rule) (*Set, error) {
+// Compile checks and compiles rules, and the classes their measure weight adds up; without any it is requests. Its error
+// joins one *Error per fault.
+func Compile(rules []Rule, classes ...Class) (*Set, error) {
 	s := &Set{byName: make(map[string]int, len(rules))}
-	var faults []error
+	weights, faults := compileClasses(classes)
 	if len(rules) == 0 {
 		faults = append(faults, &Error{Part: "rules", Msg: "there are no rules; write at least one"})
 	}
@@ -74,6 +76,7 @@ func Compile(rules []Rule) (*Set, error) {
 			errs = append(errs, &Error{Rule: r.Name, Part: "name", Msg: fmt.Sprintf("rules %d and %d have the same name; rename one", j+1, i+1)})
 		}
 		s.byName[r.Name] = i
+		c.classes = weights
 		s.rules = append(s.rules, c)
 		faults = append(faults, errs...)
 	}
@@ -113,12 +116,12 @@ func compileRule(r Rule) (compiled, []error) {
 		r.Where = "true"
 	}
 	c := compiled{Rule: r}
-	c.where, errs = compileCond(whereTable, r, "where", r.Where, r.WhereLine, r.WhereColumn, errs)
+	c.where, errs = compileCond(whereTable, place{rule: r.Name, part: "where", line: r.WhereLine, column: r.WhereColumn}, r.Where, errs)
 	if strings.TrimSpace(r.When) == "" {
 		fault("when", "there is no when; write what makes an offender, such as requests >= 60")
 		return c, errs
 	}
-	c.when, errs = compileCond(whenTable, r, "when", r.When, r.WhenLine, r.WhenColumn, errs)
+	c.when, errs = compileCond(whenTable, place{rule: r.Name, part: "when", line: r.WhenLine, column: r.WhenColumn}, r.When, errs)
 	if c.when != nil {
 		c.norm = normalise(c.when, false)
 	}

@@ -27,7 +27,7 @@ func (s *scan) chain(steps []cte) ([]cte, string) {
 		s.chainKeys(), s.chainTally())
 	steps = append(steps, s.scoring(",\n  SUM(older_n) OVER (PART) AS older")...)
 	steps = append(steps, s.chainJudged()...)
-	return steps, "SELECT " + strings.Join(Columns(), ", ") + "\nFROM judged\n" +
+	return steps, "SELECT " + strings.Join(s.q.Set.Columns(), ", ") + "\nFROM judged\n" +
 		"WHERE met = 1 OR after_n > 0 OR tells\nORDER BY rule, trust, requests DESC, k"
 }
 
@@ -48,10 +48,10 @@ func (s *scan) chainHits(present bool) cte {
 		"  CASE WHEN r.id < 0 THEN '' ELSE f_path END AS path,\n"+
 		"  CASE WHEN r.id < 0 THEN '' ELSE f_client_key END AS address,\n"+
 		"  CASE WHEN r.id < 0 THEN '' ELSE f_ja4 END AS ja4,\n"+
-		"  f_status, f_blocked,\n  %s\n"+
+		"  f_status, f_blocked,%s\n  %s\n"+
 		"FROM src CROSS JOIN UNNEST([\n    %s\n  ]) r\n"+
 		"WHERE r.id < 0 OR ((mask >> r.bit) & 1 = 1%s AND %s <> '')",
-		key, s.chainHealthFlags(), rules, refused, key)}
+		key, s.ifWeighed(" w,"), s.chainHealthFlags(), rules, refused, key)}
 }
 
 // chainHealthFlags marks what a health hit counts as; 0 for the hits of rules.
@@ -85,15 +85,20 @@ func (s *scan) healthSums() string {
 
 func (s *scan) chainParts(from string, present bool) cte {
 	const counted = "rule >= 0 AND NOT f_blocked"
-	after := []string{"0", "0", "0", "0"}
+	after := []string{"0", "0", "0", "0", "0"}
 	if present {
 		const since = "trust = 0 AND us >= from_us"
-		after = []string{countIf(since), countIf(since + " AND f_blocked"), countIf(since + " AND NOT f_blocked AND " + okStatus), "MAX(CASE WHEN " + since + " THEN us ELSE 0 END)"}
+		after = []string{countIf(since), countIf(since + " AND f_blocked"), countIf(since + " AND NOT f_blocked AND " + okStatus), "MAX(CASE WHEN " + since + " THEN us ELSE 0 END)",
+			"SUM(CASE WHEN " + since + " THEN w ELSE 0 END)"}
+	}
+	weighed := ""
+	if s.weighed {
+		weighed = "  SUM(CASE WHEN " + counted + " THEN w ELSE 0 END) AS weight, " + after[4] + " AS after_weight,\n"
 	}
 	return cte{name: "parts", body: "SELECT rule, trust, k, minute, path, address, ja4,\n" +
 		"  " + countIf(counted) + " AS n, " + countIf(counted+" AND "+okStatus) + " AS n_ok, " + countIf(counted+" AND "+failedStatus) + " AS n_errors,\n" +
 		"  MIN(CASE WHEN " + counted + " THEN us END) AS first_us, MAX(CASE WHEN " + counted + " THEN us END) AS last_us,\n" +
-		"  " + after[0] + " AS after_n, " + after[1] + " AS after_refused, " + after[2] + " AS after_ok, " + after[3] + " AS after_last_us,\n" +
+		"  " + after[0] + " AS after_n, " + after[1] + " AS after_refused, " + after[2] + " AS after_ok, " + after[3] + " AS after_last_us,\n" + weighed +
 		"  " + s.healthSums() + "\nFROM " + from + "\nGROUP BY rule, trust, k, minute, path, address, ja4"}
 }
 
@@ -106,24 +111,32 @@ func (s *scan) chainKeys() cte {
 		"  SUM(CASE WHEN " + s.inOlder("rule") + " THEN n ELSE 0 END) AS older_n,\n" +
 		"  COALESCE(MIN(first_us), 0) AS first_us, COALESCE(MAX(last_us), 0) AS last_us,\n" +
 		"  SUM(after_n) AS after_n, SUM(after_refused) AS after_refused, SUM(after_ok) AS after_ok, MAX(after_last_us) AS after_last_us,\n" +
+		s.ifWeighed("  SUM(weight) AS weight, SUM(after_weight) AS after_weight,\n") +
 		"  " + s.healthSums() + "\nFROM minutes\nGROUP BY rule, trust, k"}
 }
 
 // carriedKey are the columns of a key that pass the histogram in an array.
-var carriedKey = []string{"k", "peak", "ok", "errors", "distinct_paths", "addresses", "ok_addresses", "ja4s",
-	"first_us", "last_us", "after_n", "after_refused", "after_ok", "after_last_us"}
+func (s *scan) carriedKey() []string {
+	columns := []string{"k", "peak", "ok", "errors", "distinct_paths", "addresses", "ok_addresses", "ja4s",
+		"first_us", "last_us", "after_n", "after_refused", "after_ok", "after_last_us"}
+	if s.weighed {
+		columns = append(columns, "weight", "after_weight")
+	}
+	return columns
+}
 
 // chainTally makes the histogram and lets the keys that can still be offenders,
 // or that are present, ride in it.
 func (s *scan) chainTally() cte {
-	fields := make([]string, len(carriedKey))
-	for i, c := range carriedKey {
+	carried := s.carriedKey()
+	fields := make([]string, len(carried))
+	for i, c := range carried {
 		fields[i] = c + " AS " + c
 	}
 	known := func(m measure) bool { return m != mShare && m != mScore && m != mBaselineScore && m != mBaselineRatio }
 	return cte{name: "tally", body: "SELECT rule, trust, requests, " + countIf("requests > 0") + " AS members,\n" +
 		"  ARRAY_AGG(CASE WHEN rule >= 0 AND (after_n > 0 OR requests > 0 AND " +
-		s.perRule("rule", whenColumn, func(c compiled) cond { return weaken(s.when(c), known) }) + ")\n" +
+		s.perRule("rule", s.whenColumn, func(c compiled) cond { return weaken(s.when(c), c.heaviest(), known) }) + ")\n" +
 		"    THEN STRUCT(" + strings.Join(fields, ", ") + ") END IGNORE NULLS) AS riders,\n" +
 		"  SUM(older_n) AS older_n,\n" +
 		"  " + countIf("h_ok_requests > 0 AND k <> ''") + " AS h_ok_addresses,\n" +
@@ -135,7 +148,8 @@ func (s *scan) chainTally() cte {
 // rule's when. Before them every histogram row gets one key ” of its own,
 // which can be no offender and carries population and health.
 func (s *scan) chainJudged() []cte {
-	zero := make([]string, len(carriedKey))
+	carried := s.carriedKey()
+	zero := make([]string, len(carried))
 	given := []string{"t.rule AS rule", "t.trust AS trust", "t.requests AS requests", "t.share AS share", "t.score AS score",
 		"t.baseline_score AS baseline_score", "t.baseline_ratio AS baseline_ratio", "t.population AS population",
 		"t.total AS volume", "t.older AS older", "t.busiest AS busiest", "t.med AS median", "t.scale AS scale", "t.requests = t.least AND m.k = '' AS tells"}
@@ -148,7 +162,7 @@ func (s *scan) chainJudged() []cte {
 			given = append(given, expr+" AS "+c.name)
 		}
 	}
-	for i, c := range carriedKey {
+	for i, c := range carried {
 		zero[i] = "0 AS " + c
 		if c == "k" {
 			zero[i] = "'' AS k"
@@ -159,6 +173,6 @@ func (s *scan) chainJudged() []cte {
 		{name: "unpacked", body: "SELECT " + strings.Join(given, ",\n  ") + "\nFROM scored t CROSS JOIN UNNEST(ARRAY_CONCAT(\n  [STRUCT(" +
 			strings.Join(zero, ", ") + ")], IFNULL(t.riders, []))) m"},
 		{name: "judged", body: "SELECT *, CASE WHEN k <> '' AND requests > 0 AND " +
-			s.perRule("rule", whenColumn, s.when) + "\n  THEN 1 ELSE 0 END AS met\nFROM unpacked"},
+			s.perRule("rule", s.whenColumn, s.when) + "\n  THEN 1 ELSE 0 END AS met\nFROM unpacked"},
 	}
 }

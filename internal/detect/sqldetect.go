@@ -13,7 +13,8 @@ func (s *Set) DetectSQL(d Dialect, src Source, q Query) (Statement, error) {
 	if err := q.validate(); err != nil {
 		return Statement{}, err
 	}
-	sc := newScan(d, src, q, record.Path, record.JA4)
+	sc := newScan(d, src, q, append(s.weightFields(), record.Path, record.JA4)...)
+	sc.weighed = s.Weighs()
 	steps := sc.steps(sc.carried(record.Path, record.JA4)...)
 	var last string
 	if d == BigQuery {
@@ -74,7 +75,7 @@ func countIf(c string) string { return "COUNT(CASE WHEN " + c + " THEN 1 END)" }
 // list writes every column of the statement: as given, or as zero.
 func (s *scan) list(given map[string]string) string {
 	var parts []string
-	for _, c := range detectColumns {
+	for _, c := range s.q.Set.columns() {
 		var row Row
 		expr, ok := given[c.name]
 		switch c.dest(&row).(type) {

@@ -22,10 +22,10 @@ func (s *scan) countFirst(steps []cte) ([]cte, string) {
 	steps = append(steps,
 		cte{name: "rules(id, grp)", body: "VALUES\n    " + s.rulesList(nil, func(id, grp string) string { return "(" + id + ", " + grp + ")" })},
 		cte{name: "by_mask", body: s.perGroup(func(grp int, key, bits string) string {
-			return fmt.Sprintf("SELECT %d AS grp, trust, %s AS k, mask & %s AS bits, COUNT(*) AS n\nFROM src\n"+
-				"WHERE mask & %s <> 0 AND NOT f_blocked AND %s <> ''\nGROUP BY ALL", grp, key, bits, bits, key)
+			return fmt.Sprintf("SELECT %d AS grp, trust, %s AS k, mask & %s AS bits, COUNT(*) AS n%s\nFROM src\n"+
+				"WHERE mask & %s <> 0 AND NOT f_blocked AND %s <> ''\nGROUP BY ALL", grp, key, bits, s.ifWeighed(", SUM(w) AS w"), bits, key)
 		})},
-		cte{name: "per_key", body: "SELECT r.id AS rule, trust, k, " + s.bigint("SUM(n)") + " AS requests\n" +
+		cte{name: "per_key", body: "SELECT r.id AS rule, trust, k, " + s.bigint("SUM(n)") + " AS requests" + s.ifWeighed(", "+s.bigint("SUM(w)")+" AS weight") + "\n" +
 			"FROM by_mask b JOIN rules r USING (grp)\nWHERE (b.bits >> r.id) & 1 = 1\nGROUP BY ALL", hint: keep},
 		cte{name: "tally", body: "SELECT rule, trust, requests, COUNT(*) AS members\nFROM per_key GROUP BY ALL"},
 		cte{name: "by_half", body: s.perGroup(func(grp int, key, bits string) string {
@@ -38,12 +38,12 @@ func (s *scan) countFirst(steps []cte) ([]cte, string) {
 	steps = append(steps, s.scoring("")...)
 	steps = append(steps, s.candidates()...)
 	selects := []string{
-		"SELECT " + s.list(map[string]string{"rule": "rule", "trust": "trust", "k": "k", "met": "1",
+		"SELECT " + s.list(map[string]string{"rule": "rule", "trust": "trust", "k": "k", "met": "1", "weight": "weight",
 			"requests": "requests", "peak": "peak", "ok": "ok", "errors": "errors", "distinct_paths": "distinct_paths",
 			"addresses": "addresses", "ok_addresses": "ok_addresses", "ja4s": "ja4s", "share": "share", "score": "score",
 			"baseline_score": "baseline_score", "baseline_ratio": "baseline_ratio",
 			"first_us": "first_us", "last_us": "last_us", "population": "population"}) +
-			"\nFROM measured\nWHERE " + s.perRule("rule", whenColumn, s.when),
+			"\nFROM measured\nWHERE " + s.perRule("rule", s.whenColumn, s.when),
 		"SELECT " + s.list(map[string]string{"rule": "rule", "trust": "trust", "population": "MAX(population)", "volume": "MAX(total)",
 			"older": "COALESCE(MAX(older), 0)", "busiest": "MAX(busiest)", "median": "MAX(med)", "scale": "MAX(scale)"}) +
 			"\nFROM scored LEFT JOIN halves USING (rule, trust) GROUP BY rule, trust",
@@ -64,7 +64,7 @@ func (s *scan) countFirst(steps []cte) ([]cte, string) {
 // wanted is computed anew where it is read, from src, which is in memory.
 func (s *scan) candidates() []cte {
 	known := func(m measure) bool {
-		return m == mRequests || m == mShare || m == mScore || m == mBaselineScore || m == mBaselineRatio
+		return m == mRequests || m == mWeight || m == mShare || m == mScore || m == mBaselineScore || m == mBaselineRatio
 	}
 	// Different values by their MD5, of 16 bytes however long the text; a fast
 	// hash would let a client choose paths that count as one.
@@ -74,9 +74,9 @@ func (s *scan) candidates() []cte {
 	}
 	return []cte{
 		{name: "possible", hint: keep, body: "SELECT r.grp AS grp, c.*\n" +
-			"FROM (SELECT rule, trust, k, requests, share, score, baseline_score, baseline_ratio, population FROM per_key JOIN scored USING (rule, trust, requests)) c\n" +
+			"FROM (SELECT rule, trust, k, requests, " + s.ifWeighed("weight, ") + "share, score, baseline_score, baseline_ratio, population FROM per_key JOIN scored USING (rule, trust, requests)) c\n" +
 			"  JOIN rules r ON r.id = c.rule\nWHERE " +
-			s.perRule("rule", whenColumn, func(c compiled) cond { return weaken(s.when(c), known) })},
+			s.perRule("rule", s.whenColumn, func(c compiled) cond { return weaken(s.when(c), c.heaviest(), known) })},
 		{name: "keys", hint: keep, body: "SELECT ROW_NUMBER() OVER () AS kid, grp, trust, k, BIT_OR(" + s.bigint("1") + " << rule) AS bits\nFROM possible GROUP BY grp, trust, k"},
 		{name: "candidates", hint: keep, body: "SELECT ROW_NUMBER() OVER () AS id, q.kid, p.*\nFROM possible p JOIN keys q USING (grp, trust, k)"},
 		{name: "wanted", hint: compute, body: s.perGroup(func(grp int, key, _ string) string {
@@ -144,9 +144,9 @@ func (s *scan) healthColumns() map[string]string {
 // after counts what present keys asked for since their From.
 func (s *scan) after(refs []keyRef) string {
 	return "SELECT " + s.list(map[string]string{"rule": "p.rule", "k": "p.key", "after_n": "COUNT(*)",
-		"after_refused": countIf("s.f_blocked"), "after_ok": countIf("NOT s.f_blocked AND " + okStatus), "after_last_us": "MAX(us)"}) +
+		"after_refused": countIf("s.f_blocked"), "after_ok": countIf("NOT s.f_blocked AND " + okStatus), "after_last_us": "MAX(us)", "after_weight": "SUM(w)"}) +
 		"\nFROM (" + s.perGroup(func(grp int, key, bits string) string {
-		return fmt.Sprintf("SELECT %d AS grp, %s AS k, us, mask, f_blocked, f_status FROM src WHERE trust = 0 AND mask & %s <> 0", grp, key, bits)
+		return fmt.Sprintf("SELECT %d AS grp, %s AS k, us, mask, f_blocked, f_status%s FROM src WHERE trust = 0 AND mask & %s <> 0", grp, key, s.ifWeighed(", w"), bits)
 	}) + ") s\n  JOIN " + s.keyTable("present", refs) + " p ON p.key = s.k JOIN rules r ON r.id = p.rule AND r.grp = s.grp\n" +
 		"WHERE (s.mask >> p.rule) & 1 = 1 AND us >= p.from_us\nGROUP BY p.rule, p.key"
 }

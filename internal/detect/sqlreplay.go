@@ -21,12 +21,22 @@ func newReplayScan(d Dialect, src Source, r Replay, slot time.Duration, more ...
 	return &replayScan{scan: newScan(d, src, r.query(), more...), r: r, slot: slot}
 }
 
+// newWeighingScan is a scan whose src says what a row weighs, when the rules ask for it.
+func newWeighingScan(d Dialect, src Source, r Replay, slot time.Duration, more ...record.Field) *replayScan {
+	s := newReplayScan(d, src, r, slot, append(r.Set.weightFields(), more...)...)
+	s.weighed = r.Set.Weighs()
+	return s
+}
+
 // steps are req, of rows a rule may count, and src: the slot, the trust class and
 // a bit for each rule whose where holds. Windows are the steps' business.
 func (s *replayScan) steps(only string, carry ...record.Field) []cte {
 	columns := []string{"us", s.div("us - "+s.named("from_us", s.r.From().UnixMicro()), fmt.Sprint(s.slot.Microseconds())) + " AS slot", s.trust() + " AS trust"}
 	for _, field := range s.carried(carry...) {
 		columns = append(columns, f(field))
+	}
+	if s.weighed {
+		columns = append(columns, s.weigh()+" AS w")
 	}
 	if only != "" {
 		only = "\n  AND " + only

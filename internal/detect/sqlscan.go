@@ -38,9 +38,10 @@ func indent(s string) string { return "  " + strings.ReplaceAll(s, "\n", "\n  ")
 // minute that lies in.
 type scan struct {
 	*builder
-	q      Query
-	src    Source
-	fields []record.Field
+	q       Query
+	src     Source
+	fields  []record.Field
+	weighed bool // src says what a row weighs, in w
 }
 
 func newScan(d Dialect, src Source, q Query, more ...record.Field) *scan {
@@ -127,6 +128,9 @@ func (s *scan) steps(carry ...record.Field) []cte {
 	columns := []string{"us", "age", s.div("age", "60000000") + " AS minute", s.trust() + " AS trust"}
 	for _, field := range carry {
 		columns = append(columns, f(field))
+	}
+	if s.weighed {
+		columns = append(columns, s.weigh()+" AS w")
 	}
 	columns = append(columns, "hop_unsaid", shield+" AS shield", received+" AS received", base+" AS base")
 	return []cte{
@@ -238,8 +242,12 @@ func (s *scan) perRule(rule string, column func(int) string, pick func(compiled)
 }
 
 // whenColumn is a measure's column in the steps that have it.
-func whenColumn(n int) string {
+func (s *scan) whenColumn(n int) string {
 	switch measure(n) {
+	case mWeight:
+		if !s.weighed {
+			return "requests"
+		}
 	case mPeak:
 		return "peak"
 	case mErrorShare:

@@ -9,7 +9,7 @@ import (
 
 // seriesSQL adds up by slot what keys did.
 func (r Replay) seriesSQL(d Dialect, src Source, keys []Keyed) (Statement, error) {
-	s := newReplayScan(d, src, r, r.Slot(), record.Cache, record.ClientKey, record.ClientPrefix)
+	s := newWeighingScan(d, src, r, r.Slot(), record.Cache, record.ClientKey, record.ClientPrefix)
 	refs := make([]keyRef, len(keys))
 	have := map[Group]bool{}
 	for i, k := range keys {
@@ -23,7 +23,7 @@ func (r Replay) seriesSQL(d Dialect, src Source, keys []Keyed) (Statement, error
 		}
 	}
 	carry := []record.Field{record.Cache, record.ClientKey, record.ClientPrefix}
-	const columns = "trust, slot, us, f_status, f_blocked, f_cache"
+	columns := "trust, slot, us, f_status, f_blocked, f_cache" + s.ifWeighed(", w")
 	var steps []cte
 	if d == BigQuery {
 		steps = s.steps("", carry...)
@@ -41,12 +41,18 @@ func (r Replay) seriesSQL(d Dialect, src Source, keys []Keyed) (Statement, error
 		steps = append(steps, cte{name: "hits", body: strings.Join(parts, "\nUNION ALL\n")})
 	}
 	const passed = "NOT f_blocked"
+	weighed := ""
+	if s.weighed {
+		for _, column := range []struct{ test, name string }{{passed, "weight"}, {"f_blocked", "refused_weight"}} {
+			weighed += ",\n  " + s.bigint("SUM(CASE WHEN "+column.test+" THEN w ELSE 0 END)") + " AS " + column.name
+		}
+	}
 	last := "SELECT " + s.bigint("kid") + " AS kid, " + s.bigint("trust") + " AS trust, " + s.bigint("bits") + " AS bits, " + s.bigint("slot") + " AS slot,\n  " +
 		strings.Join([]string{
 			countIf(passed) + " AS n", countIf(passed+" AND "+okStatus) + " AS ok", countIf(passed+" AND "+failedStatus) + " AS errors",
 			countIf(passed+" AND "+okStatus+" AND STARTS_WITH(f_cache, 'HIT')") + " AS cached",
 			"COALESCE(MIN(CASE WHEN " + passed + " THEN us END), 0) AS first_us", "COALESCE(MAX(CASE WHEN " + passed + " THEN us END), 0) AS last_us",
-			countIf("f_blocked") + " AS refused", "MAX(us) AS last_all_us"}, ",\n  ") +
+			countIf("f_blocked") + " AS refused", "MAX(us) AS last_all_us"}, ",\n  ") + weighed +
 		"\nFROM hits GROUP BY 1, 2, 3, 4\nORDER BY kid, slot, trust, bits"
 	return Statement{SQL: with(steps, last), Params: s.params}, nil
 }

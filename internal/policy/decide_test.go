@@ -61,6 +61,24 @@ func failing(key string, errors int64) detect.Offender {
 	return with(shared(key, "login", 1000), func(o *detect.Offender) { o.Measures.OK, o.Measures.Errors = 1000-errors, errors })
 }
 
+// heavy looks shared, and weighs more or less than its requests.
+func heavy(key string, weight int64) detect.Offender {
+	return with(shared(key, "flood", 1000), func(o *detect.Offender) { o.Measures.Weight, o.Measures.Weighed = weight, true })
+}
+
+// weighed makes flood a rule by weight.
+func weighed(i *policy.Input) {
+	a := i.Actions["flood"]
+	a.FloorOf = "weight"
+	i.Actions["flood"] = a
+}
+
+func weighing(key string, requests, weight int64) detect.After {
+	a := after(key, "flood", requests)
+	a.Weight = weight
+	return a
+}
+
 func block(key, rule string, since, until time.Duration, strikes int) policy.Block {
 	return policy.Block{Prefix: prefix(key), Kind: policy.KindBlock, Rule: rule, Since: now.Add(since), Until: now.Add(until), Strikes: strikes, Run: "r"}
 }
@@ -160,6 +178,8 @@ func TestDecide(t *testing.T) {
 			i.Actions["login"] = a
 		}, failing("203.0.113.8", 239), failing("203.0.113.9", 240)),
 			[]string{"block block 203.0.113.9 [login] +6h0m0s n=1", "refuse block 203.0.113.8 [login] looks_shared"}},
+		{"of a rule by weight it is one of weight", in(weighed, heavy("203.0.113.8", 399), heavy("203.0.113.9", 400)),
+			[]string{"block block 203.0.113.9 [flood] +1h0m0s n=1", "refuse block 203.0.113.8 [flood] looks_shared"}},
 		{"a room of one is none", in(func(i *policy.Input) { i.Settings.SharedRoom = 1 }, shared("203.0.113.9", "flood", 100)),
 			[]string{"block block 203.0.113.9 [flood] +1h0m0s n=1"}},
 		{"one rule that is met with room to spare is enough", in(nil, shared("203.0.113.9", "flood", 150), offender("203.0.113.9", "login", 70)),
@@ -251,6 +271,14 @@ func TestDecide(t *testing.T) {
 			[]string{"extend block 203.0.113.9 [flood] +4h0m0s n=3"}},
 		{"requests below the rule's floor do not", in(presentAfter(after("203.0.113.9", "flood", 99), block("203.0.113.9", "flood", -30*time.Minute, 30*time.Minute, 1))),
 			[]string{"keep block 203.0.113.9 [flood] +30m0s n=1"}},
+		{"a block of a rule by weight moves on by what the requests weigh", in(func(i *policy.Input) {
+			presentAfter(weighing("203.0.113.9", 9, 100), block("203.0.113.9", "flood", -30*time.Minute, 30*time.Minute, 1))(i)
+			weighed(i)
+		}), []string{"extend block 203.0.113.9 [flood] +1h0m0s n=1"}},
+		{"and not by how many they are", in(func(i *policy.Input) {
+			presentAfter(weighing("203.0.113.9", 5000, 99), block("203.0.113.9", "flood", -30*time.Minute, 30*time.Minute, 1))(i)
+			weighed(i)
+		}), []string{"keep block 203.0.113.9 [flood] +30m0s n=1"}},
 		{"a burst that ended before the window does not", in(presentAfter(detect.After{Present: detect.Present{Key: "203.0.113.9", Rule: "flood"}, Requests: 9999, LastSeen: now.Add(-20 * time.Minute)},
 			block("203.0.113.9", "flood", -30*time.Minute, 30*time.Minute, 1))), []string{"keep block 203.0.113.9 [flood] +30m0s n=1"}},
 		{"an expiry that would hardly move stays, to spare a write", in(presentAfter(after("203.0.113.9", "flood", 100), block("203.0.113.9", "flood", -10*time.Minute, 50*time.Minute, 1))),

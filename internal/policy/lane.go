@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"math"
 	"net/netip"
 	"slices"
@@ -113,7 +114,7 @@ func (d *decider) movesOn(b Block, end time.Time) (until time.Time, requests int
 	switch {
 	case !known || a.Report || a.kind() != b.Kind: // the rule is gone, or was taken out of enforcement
 		return until, 0, false
-	case after.Requests < max(1, a.Floor):
+	case a.since(after) < max(1, a.Floor):
 		return until, 0, false
 	case a.Window > 0 && !after.LastSeen.IsZero() && after.LastSeen.Before(d.now.Add(-a.Window-d.s.Propagation)):
 		return until, 0, false // the burst is over
@@ -140,9 +141,9 @@ func (d *decider) begin(kind Kind, c *candidate, offenders []*detect.Offender, w
 		last = latest(last, was.Since)
 	}
 	fresh := slices.DeleteFunc(slices.Clone(offenders), func(o *detect.Offender) bool {
-		if n, least, of := d.sharedLeast(o); !d.in.ByHand && float64(n) < least {
-			d.refuse(o, c.prefix, CodeShared, sentence("%s looks shared: %d TLS fingerprints, and %d of %d requests went well. Such a one is blocked from %.0f %s on: policy: {shared_room: …} sets how much that is.",
-				Key(c.prefix), o.Measures.JA4s, o.Measures.OK, o.Measures.Requests, least, of))
+		if n, least := d.sharedLeast(o); !d.in.ByHand && float64(n) < least {
+			d.refuse(o, c.prefix, CodeShared, sentence("%s looks shared: %d TLS fingerprints, and %d of %d requests went well. Such a one is blocked from %s on: policy: {shared_room: …} sets how much that is.",
+				Key(c.prefix), o.Measures.JA4s, o.Measures.OK, o.Measures.Requests, d.in.Actions[o.Rule].Amount(fmt.Sprintf("%.0f", least))))
 			return true
 		}
 		seen := o.Measures.LastSeen
@@ -203,16 +204,16 @@ func looksShared(o *detect.Offender) bool {
 	return m.JA4s >= sharedJA4s && 2*m.OK > m.Requests
 }
 
-// sharedLeast is from how many on an offender that looks shared is blocked, 0 for all others, of what, and how many it has. It
-// is the counter that the rule bounds: an office with two hundred logins of which sixty failed has failed sixty times. Behind an office or
+// sharedLeast is from how many on an offender that looks shared is blocked, 0 for all others, and how many it has: of
+// the counter that the rule bounds, since an office with two hundred logins of which sixty failed has failed sixty times. Behind an office or
 // a carrier's /24 are many people, and when they all come at once, to a sale, they are as busy as a flood. What
 // an attacker gains by changing his fingerprint with every request is this room and no more.
-func (d *decider) sharedLeast(o *detect.Offender) (n int64, least float64, of string) {
+func (d *decider) sharedLeast(o *detect.Offender) (n int64, least float64) {
 	if !looksShared(o) {
-		return 0, 0, ""
+		return 0, 0
 	}
 	a := d.in.Actions[o.Rule]
-	return o.Measures.Count(a.Bounded()), math.Ceil(d.s.SharedRoom * float64(max(1, a.Floor))), a.Bounded()
+	return o.Measures.Count(a.Bounded()), math.Ceil(d.s.SharedRoom * float64(max(1, a.Floor)))
 }
 
 // attach names offenders in the decision that covers them.

@@ -37,7 +37,7 @@ type Action struct {
 	Block      time.Duration // of a first strike; 0 means 1 h
 	Enforce    bool          // false is shadow mode
 	CountsOnly bool
-	Floor      int64         // see detect.Set.Floor; less than 1 means 1
+	Floor      int64         // of what FloorOf names, see detect.Set.Floor; less than 1 means 1
 	FloorOf    string        // see detect.Set.FloorOf; empty means requests. Bounded says it
 	Window     time.Duration // the rule's window; 0 means unknown
 	Report     bool          // asn and ja4 rules: never blocked
@@ -47,11 +47,31 @@ type Action struct {
 // Bounded is the counter that the rule bounds by its Floor.
 func (a Action) Bounded() string { return cmp.Or(a.FloorOf, "requests") }
 
+// Amount names a number of what the rule bounds: "60 errors", "a weight of 3000".
+func (a Action) Amount(n string) string {
+	if a.Bounded() == weight {
+		return "a weight of " + n
+	}
+	return n + " " + a.Bounded()
+}
+
+// since is how much of what the rule bounds came after a block: its weight, or else its requests, whatever they were
+// answered, since those that the block refused cannot have gone well or missed.
+func (a Action) since(after detect.After) int64 {
+	if a.Bounded() == weight {
+		return after.Weight
+	}
+	return after.Requests
+}
+
+// weight is the one measure that is no number of anything.
+const weight = "weight"
+
 // Measured says how many an offender has of what the rule asks for, beside how many that is: "412 requests (60 make an offender)".
 func (a Action) Measured(m detect.Measures) string {
 	t := fmt.Sprintf("%d requests", m.Requests)
 	if of := a.Bounded(); of != "requests" {
-		t = fmt.Sprintf("%d %s in %d requests", m.Count(of), of, m.Requests)
+		t = fmt.Sprintf("%s in %d requests", a.Amount(fmt.Sprint(m.Count(of))), m.Requests)
 	}
 	if a.Floor > 0 {
 		t += fmt.Sprintf(" (%d make an offender)", a.Floor)

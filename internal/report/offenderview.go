@@ -104,7 +104,7 @@ func (s Service) offenders(r Run) []offenderRow {
 	for _, o := range s.Found.Offenders {
 		row := offenderOf(o, r.Now)
 		if a := s.Actions[o.Rule]; a.Floor > 0 {
-			row.Floor = strings.TrimSuffix("at least "+number(a.Floor)+" "+a.Bounded(), " requests")
+			row.Floor = strings.TrimSuffix("at least "+a.Amount(number(a.Floor)), " requests")
 		}
 		out, decided := outcomes[o.Key+"\x00"+o.Rule]
 		if decided {

@@ -26,7 +26,7 @@ func (e *Engine) Detect(ctx context.Context, q detect.Query) (detect.Result, err
 	}
 	rows := make([]detect.Row, len(ans.Rows))
 	for i := range rows {
-		if err := scan(ans.Schema, ans.Rows[i], detect.Columns(), rows[i].Dest()); err != nil {
+		if err := scan(ans.Schema, ans.Rows[i], q.Set.Columns(), q.Set.Dest(&rows[i])); err != nil {
 			return detect.Result{}, fmt.Errorf("read answer of %s: row %d: %w", e.table, i, err)
 		}
 		if rows[i].Rule >= int64(len(q.Set.Rules())) {

@@ -270,7 +270,7 @@ func TestNULLReadsAsZero(t *testing.T) {
 	_, e := open(t, func(s *bqtest.Server, _ *bigquery.Options) {
 		a := bqtest.DetectAnswer(detect.Row{Rule: 0, Key: "203.0.113.9", Met: 1, Requests: 5, Score: 2, FirstUs: 7})
 		for _, c := range []string{"score", "first_us", "peak"} {
-			a.Rows[0][slices.Index(detect.Columns(), c)] = nil
+			a.Rows[0][slices.Index((*detect.Set)(nil).Columns(), c)] = nil
 		}
 		s.Answers["detect"] = a
 	})

@@ -11,15 +11,26 @@ import (
 
 // checkFields refuses a rule that names a field this table cannot give: it
 // would read as empty in every row, and the rule would silently find nobody,
-// or everybody.
+// or everybody. A class that nothing is weighed by is not looked at.
 func (e *Engine) checkFields(s *source, q detect.Query) []error {
 	var errs []error
-	for _, rule := range q.Set.Rules() {
-		for _, f := range ruleFields(rule) {
-			if why := e.lacks(s, f); why != "" {
-				errs = append(errs, &detect.Error{Rule: rule.Name, Part: "where", Line: rule.WhereLine, Column: rule.WhereColumn,
-					Msg: fmt.Sprintf("field %s is not in table %s of kind %s: %s", record.Fields[f].Name, e.table, e.opt.Kind, why)})
+	check := func(fields record.Set, fault detect.Error) {
+		for f := record.Field(0); f < record.NumFields; f++ {
+			if !fields.Has(f) {
+				continue
 			}
+			if why := e.lacks(s, f); why != "" {
+				fault.Msg = fmt.Sprintf("field %s is not in table %s of kind %s: %s", record.Fields[f].Name, e.table, e.opt.Kind, why)
+				errs = append(errs, new(fault))
+			}
+		}
+	}
+	for _, r := range q.Set.Rules() {
+		check(ruleFields(r), detect.Error{Rule: r.Name, Part: "where", Line: r.WhereLine, Column: r.WhereColumn})
+	}
+	if q.Set.Weighs() {
+		for _, c := range q.Set.Classes() {
+			check(fieldsIn(c.Where), detect.Error{Class: c.Name, Part: "where", Line: c.WhereLine, Column: c.WhereColumn})
 		}
 	}
 	if q.ServiceID != "" {
@@ -89,13 +100,8 @@ var (
 
 // ruleFields returns the fields a rule reads: the ones its where names, which
 // compiling has found correct, and its group's.
-func ruleFields(r detect.Rule) []record.Field {
-	var set record.Set
-	for _, w := range word.FindAllString(literal.ReplaceAllString(r.Where, " "), -1) {
-		if f, ok := record.ByName(w); ok {
-			set = set.With(f)
-		}
-	}
+func ruleFields(r detect.Rule) record.Set {
+	set := fieldsIn(r.Where)
 	switch r.Group {
 	case detect.ByPrefix:
 		set = set.With(record.ClientPrefix)
@@ -109,11 +115,15 @@ func ruleFields(r detect.Rule) []record.Field {
 	if strings.Contains(r.When, "distinct_paths") {
 		set = set.With(record.Path)
 	}
-	var out []record.Field
-	for f := record.Field(0); f < record.NumFields; f++ {
-		if set.Has(f) {
-			out = append(out, f)
+	return set
+}
+
+// fieldsIn returns the fields a where names.
+func fieldsIn(where string) (set record.Set) {
+	for _, w := range word.FindAllString(literal.ReplaceAllString(where, " "), -1) {
+		if f, ok := record.ByName(w); ok {
+			set = set.With(f)
 		}
 	}
-	return out
+	return set
 }

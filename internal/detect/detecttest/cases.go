@@ -86,8 +86,70 @@ func Cases() []Case {
 			detect.Rule{Name: "odd", Window: 2*time.Hour + 70*time.Second},
 			detect.Rule{Name: "day", Window: 24 * time.Hour},
 		))},
+		{Name: "requests weigh what their class says", Records: traffic, Query: query(weighing(), present), Floods: true},
+		{Name: "the first class that a request is in counts, and none weighs one", Records: weights(), Query: query(firstClass())},
+		{Name: "without classes weight is requests", Records: traffic, Query: query(MustCompile(detect.Rule{Name: "flood", When: "weight >= 10 && requests >= weight"}, detect.Rule{Name: "plain", When: "requests >= 10"}), present)},
 		{Name: "sixty-three rules fill the mask", Records: Traffic(3, 200), Query: query(manyRules())},
 	}
+}
+
+// Classes are requests that weigh nothing, more, and, by the last of them, what they would weigh anyhow.
+func Classes() []detect.Class {
+	return []detect.Class{
+		{Name: "scans", Where: `path.startsWith("/scan/") && client_asn != 64501`, Weight: 0},
+		{Name: "logins", Where: `method == "POST" && status in [401, 403] || path.endsWith("\u2603")`, Weight: 25},
+		{Name: "errors", Where: `status >= 400`, Weight: 3},
+		{Name: "no-agent", Where: `user_agent == ""`, Weight: 1},
+	}
+}
+
+// weighing are rules by weight in every way, and some that do not name it.
+func weighing() *detect.Set {
+	return MustWeigh(Classes(),
+		detect.Rule{Name: "flood", When: "weight >= 12"},
+		detect.Rule{Name: "requests", When: "requests >= 10"},
+		detect.Rule{Name: "login-bruteforce", Where: `method == "POST"`, When: "weight > 150 && requests >= 4", Window: 10 * time.Minute},
+		detect.Rule{Name: "scanner", Where: `path.startsWith("/scan/")`, When: "requests >= 8 && weight < 8 && distinct_paths >= 4"},
+		detect.Rule{Name: "light", When: "!(weight >= requests) && requests >= 3"},
+		detect.Rule{Name: "exact", When: "weight in [4, 6, 0] || weight > 99.5"},
+		detect.Rule{Name: "outlier", When: "score > 2.0 && weight >= 8"},
+		detect.Rule{Name: "prefix", Group: detect.ByPrefix, When: "addresses >= 4 && weight >= 30", Window: 5*time.Minute + 20*time.Second},
+		detect.Rule{Name: "asn", Group: detect.ByASN, When: "weight >= 60 && share < 0.9"},
+		detect.Rule{Name: "ja4", Group: detect.ByJA4, Where: `ja4 != ""`, When: "weight >= 50"},
+	)
+}
+
+// firstClass has classes that overlap: an address each shows which of them counted.
+func firstClass() *detect.Set {
+	return MustWeigh([]detect.Class{
+		{Name: "static", Where: `path.startsWith("/static/") || cache.startsWith("HIT")`, Weight: 0},
+		{Name: "login", Where: `path.startsWith("/login")`, Weight: 20},
+		{Name: "post", Where: `method == "POST"`, Weight: 5},
+		{Name: "heaviest", Where: `path == "/heavy"`, Weight: detect.MaxWeight},
+	},
+		detect.Rule{Name: "at-least", When: "weight >= 20"},
+		detect.Rule{Name: "nothing", When: "weight == 0"},
+		detect.Rule{Name: "all", When: "weight >= 0"},
+	)
+}
+
+// weights are three requests of each address, whose weights are 0, 60, 15, 300 and 3.
+func weights() []record.Record {
+	var recs []record.Record
+	add := func(ip, method, path, cache string) {
+		for range 3 {
+			recs = append(recs, Request(T.Add(-time.Duration(len(recs)+1)*time.Second), ip, path, 200, func(r *record.Record) {
+				r.Method, r.Cache, r.Position = method, cache, position(len(recs))
+			}))
+		}
+	}
+	add("203.0.113.1", "POST", "/static/login", "MISS") // the first class, though it is in the third, too
+	add("203.0.113.1", "GET", "/login", "HIT")
+	add("203.0.113.2", "POST", "/login", "PASS") // the second, not the third
+	add("203.0.113.3", "POST", "/", "PASS")
+	add("203.0.113.4", "GET", "/heavy", "MISS")
+	add("203.0.113.5", "GET", "/", "MISS") // none
+	return recs
 }
 
 // baselineRules compare with the baseline in every way; a part of some needs none.

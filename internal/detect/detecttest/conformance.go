@@ -84,7 +84,10 @@ func checkFloods(t *testing.T, e detect.Engine, c Case, res detect.Result) {
 }
 
 // MustCompile compiles rules whose missing name, window and when are filled in.
-func MustCompile(rules ...detect.Rule) *detect.Set {
+func MustCompile(rules ...detect.Rule) *detect.Set { return MustWeigh(nil, rules...) }
+
+// MustWeigh is MustCompile with classes.
+func MustWeigh(classes []detect.Class, rules ...detect.Rule) *detect.Set {
 	for i := range rules {
 		r := &rules[i]
 		if r.Name == "" {
@@ -97,7 +100,7 @@ func MustCompile(rules ...detect.Rule) *detect.Set {
 			r.When = "requests >= 1"
 		}
 	}
-	set, err := detect.Compile(rules)
+	set, err := detect.Compile(rules, classes...)
 	if err != nil {
 		panic("detecttest: bug: " + err.Error())
 	}

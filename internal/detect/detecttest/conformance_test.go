@@ -1,6 +1,7 @@
 package detecttest_test
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -60,6 +61,57 @@ func TestTheCasesHaveSomethingToFind(t *testing.T) {
 	}
 	if older == 0 || len(res.Volumes) <= len(cases[0].Query.Set.Rules()) {
 		t.Errorf("%d requests lie in the older half of a window, %d volumes", older, len(res.Volumes))
+	}
+}
+
+func TestTheWeightsOfTheCasesAreNotTheRequests(t *testing.T) {
+	seen := 0
+	for _, c := range detecttest.Cases() {
+		res := detecttest.Reference(c.Query, c.Records)
+		switch c.Name {
+		case "requests weigh what their class says":
+			rules, nothing, differ, after := map[string]int{}, 0, 0, 0
+			for _, o := range res.Offenders {
+				rules[o.Rule]++
+				m := o.Measures
+				if m.Weighed && m.Weight == 0 {
+					nothing++
+				}
+				if m.Weighed && m.Weight != m.Requests {
+					differ++
+				}
+			}
+			for _, a := range res.After {
+				if a.Weight > 0 && a.Weight != a.Requests {
+					after++
+				}
+			}
+			for _, r := range c.Query.Set.Rules() {
+				if rules[r.Name] == 0 || int64(rules[r.Name]) == res.Population[r.Name] {
+					t.Errorf("rule %s has %d offenders of %d keys", r.Name, rules[r.Name], res.Population[r.Name])
+				}
+			}
+			if nothing == 0 || differ < 10 || after == 0 {
+				t.Errorf("%d weigh nothing, %d other than their requests, %d answers about present keys too", nothing, differ, after)
+			}
+		case "the first class that a request is in counts, and none weighs one":
+			got := map[string]int64{}
+			for _, o := range res.Offenders {
+				if o.Rule == "all" {
+					got[o.Key] = o.Measures.Weight
+				}
+			}
+			want := map[string]int64{"203.0.113.1": 0, "203.0.113.2": 60, "203.0.113.3": 15, "203.0.113.4": 300, "203.0.113.5": 3}
+			if !maps.Equal(got, want) {
+				t.Errorf("the addresses weigh %v, want %v", got, want)
+			}
+		default:
+			continue
+		}
+		seen++
+	}
+	if seen != 2 {
+		t.Error("a case is gone")
 	}
 }
 

@@ -115,7 +115,7 @@ func offenders(q detect.Query, rule detect.Rule, rows []row) (found []detect.Off
 		var total, older, busiest int64
 		var logs []float64
 		for key, list := range keys {
-			if m := measure(q, list); m.Requests > 0 {
+			if m := measureOf(q, rule, list); m.Requests > 0 {
 				measured[key] = m
 				total += m.Requests
 				busiest = max(busiest, m.Requests)
@@ -175,6 +175,15 @@ func order(t detect.Trust) int {
 	return n
 }
 
+// measureOf is measure as the rule sees it.
+func measureOf(q detect.Query, rule detect.Rule, list []row) detect.Measures {
+	m := measure(q, list)
+	if m.Weighed = q.Set.UsesWeight(rule.Name); !m.Weighed {
+		m.Weight = 0
+	}
+	return m
+}
+
 func measure(q detect.Query, list []row) (m detect.Measures) {
 	paths, addresses, okAddresses, ja4s := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
 	minutes := map[int64]int64{}
@@ -183,6 +192,7 @@ func measure(q detect.Query, list []row) (m detect.Measures) {
 			continue
 		}
 		m.Requests++
+		m.Weight += q.Set.Weigh(r.Record)
 		ok := status(r.Record) >= 1 && status(r.Record) < 400
 		if ok {
 			m.OK++
@@ -242,6 +252,9 @@ func after(q detect.Query, rule detect.Rule, p detect.Present, rows []row) detec
 			continue
 		}
 		a.Requests++
+		if q.Set.UsesWeight(p.Rule) {
+			a.Weight += q.Set.Weigh(r.Record)
+		}
 		if r.refused {
 			a.Refused++
 		} else {

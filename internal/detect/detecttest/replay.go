@@ -49,6 +49,7 @@ func ReplayCases() []ReplayCase {
 		{"every rule, with windows that fit no step", traffic, replay(Rules(), T.Add(-12*time.Minute), 4*time.Minute, 4)},
 		{"untrusted rows are counted with the others, of all services", traffic, lifted},
 		{"steps longer than the windows", traffic, replay(plainRules(), T.Add(-20*time.Minute), 20*time.Minute, 2)},
+		{"rules by weight", traffic, replay(weighing(), T.Add(-12*time.Minute), 4*time.Minute, 4)},
 		{"an empty store", nil, replay(plainRules(), T, 5*time.Minute, 2)},
 	}
 }

@@ -14,11 +14,12 @@ import (
 
 // probeRules have a bound on every counter.
 func probeRules() *detect.Set {
-	return MustCompile(
+	return MustWeigh(Classes(),
 		detect.Rule{Name: "flood", When: "requests >= 8", Window: 10 * time.Minute},
 		detect.Rule{Name: "scan", Where: "status == 404", When: "requests >= 3 && distinct_paths > 2", Window: 5 * time.Minute},
 		detect.Rule{Name: "burst", When: "peak_per_minute >= 2 && ok >= 2 && errors >= 3", Window: 10 * time.Minute},
 		detect.Rule{Name: "prefix", Group: detect.ByPrefix, When: "addresses >= 3 && ok_addresses >= 2 && ja4s >= 2", Window: 10 * time.Minute},
+		detect.Rule{Name: "heavy", When: "weight >= 40 && requests >= 2", Window: 10 * time.Minute},
 		detect.Rule{Name: "outlier", When: "score > 3.0"},
 	)
 }
@@ -34,7 +35,7 @@ func CheckSamples(t *testing.T, e detect.Replayer, recs []record.Record) {
 	t.Helper()
 	set := probeRules()
 	probes, without := set.Probes()
-	if len(probes) != 9 || !slices.Equal(without, []string{"outlier"}) {
+	if len(probes) != 11 || !slices.Equal(without, []string{"outlier"}) {
 		t.Fatalf("%d probes, without %v", len(probes), without)
 	}
 	from, to := T.Add(-30*time.Minute), T
@@ -68,8 +69,8 @@ func samples(set *detect.Set, id int64, p detect.Probe, to time.Time, recs []rec
 	rule := set.Rules()[slices.IndexFunc(set.Rules(), func(r detect.Rule) bool { return r.Name == p.Rule })]
 	for trust, keys := range matching(q, rule, rowsOf(q, recs)) {
 		for key, list := range keys {
-			m := measure(q, list)
-			value := map[string]int64{"requests": m.Requests, "ok": m.OK, "errors": m.Errors, "peak_per_minute": m.PeakPerMinute, "distinct_paths": m.DistinctPaths,
+			m := measureOf(q, rule, list)
+			value := map[string]int64{"requests": m.Requests, "weight": m.Weight, "ok": m.OK, "errors": m.Errors, "peak_per_minute": m.PeakPerMinute, "distinct_paths": m.DistinctPaths,
 				"addresses": m.Addresses, "ok_addresses": m.OKAddresses, "ja4s": m.JA4s}[p.Measure]
 			if value == 0 {
 				continue

@@ -116,7 +116,7 @@ func (e *Engine) Detect(ctx context.Context, q detect.Query) (detect.Result, err
 		}
 		var rows []detect.Row
 		if len(l.files) > 0 {
-			if rows, err = query(ctx, e.db, st, (*detect.Row).Dest); err != nil {
+			if rows, err = query(ctx, e.db, st, q.Set.Dest); err != nil {
 				return err
 			}
 		}

@@ -54,7 +54,7 @@ func (s *scanned) add(o operator) {
 }
 
 // What a run reads must not grow with the number of its rules: fifty over the columns of one read the files once, and
-// the same of them.
+// the same of them; nor with their classes, when those look at the same columns.
 func TestFiftyRulesReadNoMoreOfTheFilesThanOne(t *testing.T) {
 	dir := t.TempDir()
 	writeLake(t, dir, detecttest.Traffic(7, 5000))
@@ -63,7 +63,13 @@ func TestFiftyRulesReadNoMoreOfTheFilesThanOne(t *testing.T) {
 		t.Fatalf("no files of the lake: %v", err)
 	}
 	var all []scanned
-	for _, n := range []int{1, 50} {
+	classes := []detect.Class{{Name: "static", Where: `path.startsWith("/p/1")`}, {Name: "login", Where: `method == "POST" || status >= 500`, Weight: 20}}
+	for _, c := range []struct {
+		n       int
+		when    string
+		classes []detect.Class
+	}{{1, "requests >= 2", nil}, {50, "requests >= 2", nil}, {50, "weight >= 2", classes}} {
+		n := c.n
 		db, err := sql.Open("duckdb", "") // its own: a second query finds the files in a cache
 		if err != nil {
 			t.Fatal(err)
@@ -71,9 +77,9 @@ func TestFiftyRulesReadNoMoreOfTheFilesThanOne(t *testing.T) {
 		t.Cleanup(func() { db.Close() })
 		var rules []detect.Rule
 		for i := range n {
-			rules = append(rules, detect.Rule{Where: fmt.Sprintf(`method == "GET" && path != "/p/%d" && status >= %d`, i%40, 200+i), When: "requests >= 2 && distinct_paths >= 1"})
+			rules = append(rules, detect.Rule{Where: fmt.Sprintf(`method == "GET" && path != "/p/%d" && status >= %d`, i%40, 200+i), When: c.when + " && distinct_paths >= 1"})
 		}
-		set := detecttest.MustCompile(rules...)
+		set := detecttest.MustWeigh(c.classes, rules...)
 		src := detect.Source{From: "read_parquet(['" + strings.Join(files, "', '") + "'], union_by_name = true)", Time: `"timestamp"`,
 			Column: func(f record.Field) string { return `"` + record.Fields[f].Name + `"` }}
 		st, err := set.DetectSQL(detect.DuckDB, src, detect.Query{Set: set, ServiceID: detecttest.Service, To: detecttest.T, Now: detecttest.T})
@@ -102,5 +108,8 @@ func TestFiftyRulesReadNoMoreOfTheFilesThanOne(t *testing.T) {
 	}
 	if d := cmp.Diff(all[0], all[1]); d != "" {
 		t.Errorf("fifty rules read other than one (-one +fifty):\n%s", d)
+	}
+	if d := cmp.Diff(all[0], all[2]); d != "" {
+		t.Errorf("rules that weigh read other than one that counts (-counts +weighs):\n%s", d)
 	}
 }

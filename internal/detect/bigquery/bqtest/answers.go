@@ -2,14 +2,15 @@ package bqtest
 
 import "edgewarden/internal/detect"
 
-// DetectAnswer is the answer to a detect statement: one row for each offender,
+// DetectAnswer is the answer to a detect statement of a set that weighs no requests: one row for each offender,
 // present key and rule's population, and the health row (Rule -1).
 func DetectAnswer(rows ...detect.Row) Answer {
+	var set *detect.Set
 	a := Answer{}
 	for i := range rows {
-		a.Rows = append(a.Rows, values(rows[i].Dest()))
+		a.Rows = append(a.Rows, values(set.Dest(&rows[i])))
 	}
-	a.Columns = columns(detect.Columns(), new(detect.Row).Dest())
+	a.Columns = columns(set.Columns(), set.Dest(new(detect.Row)))
 	return a
 }
 
