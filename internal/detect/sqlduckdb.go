@@ -15,24 +15,19 @@ const compute = "NOT MATERIALIZED "
 
 // countFirst is DuckDB's shape: count every key, keep the keys that can still
 // be offenders by what is known then (requests, share, score), and measure the
-// rest for those alone. Rows are counted by key and mask before they are
-// multiplied by the rules. src is kept in memory, so the files are read once.
+// rest for those alone. A key has one row with a column for each rule, never a
+// row a rule; rules that count the same requests share the column. src is kept
+// in memory, so the files are read once.
 func (s *scan) countFirst(steps []cte) ([]cte, string) {
 	steps[2].hint = keep
 	steps = append(steps,
-		cte{name: "rules(id, grp)", body: "VALUES\n    " + s.rulesList(nil, func(id, grp string) string { return "(" + id + ", " + grp + ")" })},
-		cte{name: "by_mask", body: s.perGroup(func(grp int, key, bits string) string {
-			return fmt.Sprintf("SELECT %d AS grp, trust, %s AS k, mask & %s AS bits, COUNT(*) AS n%s\nFROM src\n"+
-				"WHERE mask & %s <> 0 AND NOT f_blocked AND %s <> ''\nGROUP BY ALL", grp, key, bits, s.ifWeighed(", SUM(w) AS w"), bits, key)
-		})},
-		cte{name: "per_key", body: "SELECT r.id AS rule, trust, k, " + s.bigint("SUM(n)") + " AS requests" + s.ifWeighed(", "+s.bigint("SUM(w)")+" AS weight") + "\n" +
-			"FROM by_mask b JOIN rules r USING (grp)\nWHERE (b.bits >> r.id) & 1 = 1\nGROUP BY ALL", hint: keep},
-		cte{name: "tally", body: "SELECT rule, trust, requests, COUNT(*) AS members\nFROM per_key GROUP BY ALL"},
-		cte{name: "by_half", body: s.perGroup(func(grp int, key, bits string) string {
-			return fmt.Sprintf("SELECT %d AS grp, trust, minute, mask & %s AS bits, COUNT(*) AS n\nFROM src\n"+
-				"WHERE mask & %s <> 0 AND NOT f_blocked AND %s <> ''\nGROUP BY ALL", grp, bits, bits, key)
-		})},
-		cte{name: "halves", body: "SELECT r.id AS rule, trust, SUM(n) AS older\nFROM by_half b JOIN rules r USING (grp)\n" +
+		cte{name: "rules(id, grp, counter)", body: "VALUES\n    " + s.rulesTable()})
+	steps = append(steps, s.counts()...)
+	steps = append(steps,
+		cte{name: "tally", body: "SELECT r.id AS rule, trust, requests, members\n" +
+			"FROM (SELECT counter, trust, requests, COUNT(*) AS members FROM counts GROUP BY ALL) JOIN rules r USING (counter)"},
+		cte{name: "by_half", body: "SELECT trust, minute, " + s.keyedBits() + " AS bits, COUNT(*) AS n\nFROM src\nWHERE mask <> 0 AND NOT f_blocked\nGROUP BY ALL"},
+		cte{name: "halves", body: "SELECT r.id AS rule, trust, SUM(n) AS older\nFROM by_half b CROSS JOIN rules r\n" +
 			"WHERE (b.bits >> r.id) & 1 = 1 AND " + s.inOlder("r.id") + "\nGROUP BY ALL"},
 	)
 	steps = append(steps, s.scoring("")...)
@@ -63,9 +58,10 @@ func (s *scan) countFirst(steps []cte) ([]cte, string) {
 // holds a row of its own for a request and a rule, nor a text for a request;
 // wanted is computed anew where it is read, from src, which is in memory.
 func (s *scan) candidates() []cte {
-	known := func(m measure) bool {
-		return m == mRequests || m == mWeight || m == mShare || m == mScore || m == mBaselineScore || m == mBaselineRatio
+	tallied := func(m measure) bool {
+		return m == mRequests || m == mShare || m == mScore || m == mBaselineScore || m == mBaselineRatio || m == mWeight && !s.weighed
 	}
+	known := func(m measure) bool { return m == mWeight || tallied(m) }
 	// Different values by their MD5, of 16 bytes however long the text; a fast
 	// hash would let a client choose paths that count as one.
 	different := func(field, more string) string {
@@ -73,10 +69,11 @@ func (s *scan) candidates() []cte {
 			"WHERE (x.bits >> c.rule) & 1 = 1 GROUP BY c.id"
 	}
 	return []cte{
-		{name: "possible", hint: keep, body: "SELECT r.grp AS grp, c.*\n" +
-			"FROM (SELECT rule, trust, k, requests, " + s.ifWeighed("weight, ") + "share, score, baseline_score, baseline_ratio, population FROM per_key JOIN scored USING (rule, trust, requests)) c\n" +
-			"  JOIN rules r ON r.id = c.rule\nWHERE " +
-			s.perRule("rule", s.whenColumn, func(c compiled) cond { return weaken(s.when(c), c.heaviest(), known) })},
+		{name: "near", body: "SELECT r.grp AS grp, r.counter AS counter, rule, trust, requests, share, score, baseline_score, baseline_ratio, population\n" +
+			"FROM scored JOIN rules r ON r.id = rule\nWHERE " +
+			s.perRule("rule", s.whenColumn, func(c compiled) cond { return weaken(s.when(c), c.heaviest(), tallied) })},
+		{name: "possible", hint: keep, body: "SELECT n.* EXCLUDE (counter), c.k" + s.ifWeighed(", c.weight") + "\nFROM counts c JOIN near n USING (counter, trust, requests)" +
+			s.ifWeighed("\nWHERE "+s.perRule("rule", s.whenColumn, func(c compiled) cond { return weaken(s.when(c), c.heaviest(), known) }))},
 		{name: "keys", hint: keep, body: "SELECT ROW_NUMBER() OVER () AS kid, grp, trust, k, BIT_OR(" + s.bigint("1") + " << rule) AS bits\nFROM possible GROUP BY grp, trust, k"},
 		{name: "candidates", hint: keep, body: "SELECT ROW_NUMBER() OVER () AS id, q.kid, p.*\nFROM possible p JOIN keys q USING (grp, trust, k)"},
 		{name: "wanted", hint: compute, body: s.perGroup(func(grp int, key, _ string) string {
@@ -103,19 +100,69 @@ func (s *scan) candidates() []cte {
 	}
 }
 
+// counts counts what every key asked for: a step for each grouping, with a row
+// a key and a column a counter, and counts, which lists them one below the other.
+func (s *scan) counts() []cte {
+	var steps []cte
+	list := s.perGroup(func(grp int, key, bits string) string {
+		var columns, counters, n, w []string
+		for i, c := range s.q.Set.rules {
+			if groupIndex(c.Group) != grp || s.q.Set.counter(i) != i {
+				continue
+			}
+			hit := fmt.Sprintf("mask & %s <> 0", s.bigint(fmt.Sprint(int64(1)<<i)))
+			columns = append(columns, fmt.Sprintf("%s AS n%d", countIf(hit), i))
+			counters, n = append(counters, fmt.Sprint(i)), append(n, fmt.Sprintf("n%d", i))
+			if s.weighed {
+				columns = append(columns, fmt.Sprintf("%s AS w%d", s.bigint("SUM(CASE WHEN "+hit+" THEN w ELSE 0 END)"), i))
+				w = append(w, fmt.Sprintf("w%d", i))
+			}
+		}
+		name := fmt.Sprintf("counts_%d", grp)
+		steps = append(steps, cte{name: name, hint: keep, body: fmt.Sprintf("SELECT trust, %s AS k,\n  %s\nFROM src\n"+
+			"WHERE mask & %s <> 0 AND NOT f_blocked AND %s <> ''\nGROUP BY ALL", key, strings.Join(columns, ",\n  "), bits, key)})
+		each := func(values []string) string { return "UNNEST([" + strings.Join(values, ", ") + "])" }
+		return "SELECT trust, k, " + each(counters) + " AS counter, " + each(n) + " AS requests" + s.ifWeighed(", "+each(w)+" AS weight") + " FROM " + name
+	})
+	return append(steps, cte{name: "counts", hint: compute, body: "SELECT * FROM (\n" + indent(list) + "\n) WHERE requests > 0"})
+}
+
+// rulesTable lists the rules with their group and their counter.
+func (s *scan) rulesTable() string {
+	rows := make([]string, len(s.q.Set.rules))
+	for i, c := range s.q.Set.rules {
+		rows[i] = fmt.Sprintf("(%d, %d, %d)", i, groupIndex(c.Group), s.q.Set.counter(i))
+	}
+	return strings.Join(rows, ",\n    ")
+}
+
+// keyedBits is the mask without the bits of rules by whose group the row has no key.
+func (s *scan) keyedBits() string {
+	var parts []string
+	for g, bits := range s.groupBits() {
+		if bits != 0 {
+			parts = append(parts, fmt.Sprintf("CASE WHEN %s <> '' THEN mask & %s ELSE 0 END", s.keyOf(groups[g]), s.bigint(fmt.Sprint(bits))))
+		}
+	}
+	return strings.Join(parts, " + ")
+}
+
+// groupBits are the bits of the rules of each grouping.
+func (s *scan) groupBits() []int64 {
+	bits := make([]int64, len(groups))
+	for i, c := range s.q.Set.rules {
+		bits[groupIndex(c.Group)] |= 1 << i
+	}
+	return bits
+}
+
 // perGroup writes a SELECT for each grouping the rules use, with its number,
 // its key and the bits of its rules.
 func (s *scan) perGroup(one func(grp int, key, bits string) string) string {
 	var parts []string
-	for g, group := range groups {
-		var bits int64
-		for i, c := range s.q.Set.rules {
-			if c.Group == group {
-				bits |= 1 << i
-			}
-		}
+	for g, bits := range s.groupBits() {
 		if bits != 0 {
-			parts = append(parts, one(g, s.keyOf(group), s.bigint(fmt.Sprint(bits))))
+			parts = append(parts, one(g, s.keyOf(groups[g]), s.bigint(fmt.Sprint(bits))))
 		}
 	}
 	return strings.Join(parts, "\nUNION ALL\n")

@@ -50,15 +50,18 @@ func (s *replayScan) steps(only string, carry ...record.Field) []cte {
 // whereMask has a bit for each rule whose where holds.
 func (s *replayScan) whereMask() string {
 	always := int64(0)
-	var bits []string
 	for i, c := range s.q.Set.rules {
 		if c.where == constant(true) {
 			always |= 1 << i
-			continue
 		}
-		bits = append(bits, fmt.Sprintf("CASE WHEN %s THEN %s ELSE 0 END", s.sql(c.where, whereColumn), s.bigint(fmt.Sprint(int64(1)<<i))))
 	}
-	return strings.Join(append([]string{s.bigint(fmt.Sprint(always))}, bits...), "\n    + ")
+	some := s.bits(func(c compiled) string {
+		if c.where == constant(true) {
+			return ""
+		}
+		return s.sql(c.where, whereColumn)
+	})
+	return strings.Join(append([]string{s.bigint(fmt.Sprint(always))}, some...), "\n    + ")
 }
 
 // ends is the slot after the last of the first step's windows, stride how many
@@ -96,14 +99,12 @@ func (s *replayScan) replayRules(row func(id, grp, width, pop int64) string) str
 	return strings.Join(rows, ",\n    ")
 }
 
-// population is the first rule that counts the same requests as rule i does, in
-// the same way: their population is computed once.
+// population is the first populated rule that counts the same as rule i does:
+// their population is computed once.
 func (s *replayScan) population(i int) int64 {
 	rules := s.q.Set.rules
 	if !rules[i].populated() {
 		return -1
 	}
-	return int64(slices.IndexFunc(rules, func(c compiled) bool {
-		return c.populated() && strings.TrimSpace(c.Where) == strings.TrimSpace(rules[i].Where) && c.Window == rules[i].Window && c.Group == rules[i].Group
-	}))
+	return int64(slices.IndexFunc(rules, func(c compiled) bool { return c.populated() && c.countsLike(rules[i]) }))
 }

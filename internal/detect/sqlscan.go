@@ -2,6 +2,7 @@ package detect
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -141,15 +142,36 @@ func (s *scan) steps(carry ...record.Field) []cte {
 }
 
 func (s *scan) mask() string {
-	var bits []string
-	for i, c := range s.q.Set.rules {
+	return strings.Join(s.bits(func(c compiled) string {
 		in := fmt.Sprintf("age < %d", c.Window.Microseconds())
 		if c.where != constant(true) {
 			in += " AND " + s.sql(c.where, whereColumn)
 		}
-		bits = append(bits, fmt.Sprintf("CASE WHEN %s THEN %s ELSE 0 END", in, s.bigint(strconv.FormatInt(1<<i, 10))))
+		return in
+	}), "\n    + ")
+}
+
+// bits are terms that add up to the bits of the rules whose condition holds; "" leaves a rule out. For DuckDB rules of the
+// same condition share a term, since it would be computed once a term.
+func (s *scan) bits(condition func(compiled) string) []string {
+	var conditions []string
+	var bits []int64
+	for i, c := range s.q.Set.rules {
+		in := condition(c)
+		if in == "" {
+			continue
+		}
+		if at := slices.Index(conditions, in); at >= 0 && s.kind == DuckDB {
+			bits[at] |= 1 << i
+			continue
+		}
+		conditions, bits = append(conditions, in), append(bits, 1<<i)
 	}
-	return strings.Join(bits, "\n    + ")
+	terms := make([]string, len(bits))
+	for i, in := range conditions {
+		terms[i] = fmt.Sprintf("CASE WHEN %s THEN %s ELSE 0 END", in, s.bigint(strconv.FormatInt(bits[i], 10)))
+	}
+	return terms
 }
 
 func whereColumn(n int) string { return f(whereTable.names[n].field) }

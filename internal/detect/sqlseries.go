@@ -36,7 +36,7 @@ func (r Replay) seriesSQL(d Dialect, src Source, keys []Keyed) (Statement, error
 		steps[len(steps)-1].hint = keep
 		var parts []string
 		for _, g := range which {
-			parts = append(parts, fmt.Sprintf("SELECT q.from_us AS kid, mask & %d AS bits, %s\nFROM src s JOIN keys q ON q.key = %s AND q.rule = %d", s.groupBits(g), columns, s.keyOf(g), groupIndex(g)))
+			parts = append(parts, fmt.Sprintf("SELECT q.from_us AS kid, mask & %d AS bits, %s\nFROM src s JOIN keys q ON q.key = %s AND q.rule = %d", s.bitsOf(g), columns, s.keyOf(g), groupIndex(g)))
 		}
 		steps = append(steps, cte{name: "hits", body: strings.Join(parts, "\nUNION ALL\n")})
 	}
@@ -57,21 +57,13 @@ func (r Replay) seriesSQL(d Dialect, src Source, keys []Keyed) (Statement, error
 	return Statement{SQL: with(steps, last), Params: s.params}, nil
 }
 
-// groupBits are the bits of a group's rules.
-func (s *replayScan) groupBits(g Group) int64 {
-	var bits int64
-	for i, c := range s.q.Set.rules {
-		if c.Group == g {
-			bits |= 1 << i
-		}
-	}
-	return bits
-}
+// bitsOf are the bits of a group's rules.
+func (s *replayScan) bitsOf(g Group) int64 { return s.groupBits()[groupIndex(g)] }
 
 func (s *replayScan) groupStructs(which []Group) string {
 	var rows []string
 	for _, g := range which {
-		rows = append(rows, fmt.Sprintf("STRUCT(%d AS grp, %d AS bits)", groupIndex(g), s.groupBits(g)))
+		rows = append(rows, fmt.Sprintf("STRUCT(%d AS grp, %d AS bits)", groupIndex(g), s.bitsOf(g)))
 	}
 	return strings.Join(rows, ", ")
 }

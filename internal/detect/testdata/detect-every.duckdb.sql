@@ -41,13 +41,9 @@ aged AS (
 src AS MATERIALIZED (
   SELECT us, age, (age) // 60000000 AS minute, CASE WHEN f_sender IN ('mtls', 'token') THEN 0 ELSE 2 END AS trust, f_client_asn, f_path, f_status, f_ja4, f_blocked, f_client_key, f_client_prefix, hop_unsaid, NOT (f_first_hop OR hop_unsaid) AS shield, f_time_source = 'received' AS received, f_time_source <> 'received' AND (f_first_hop OR hop_unsaid) AS base,
     CASE WHEN age >= 0 AND f_time_source <> 'received' AND (f_first_hop OR hop_unsaid) THEN
-      CASE WHEN age < 900000000 THEN CAST(1 AS BIGINT) ELSE 0 END
+      CASE WHEN age < 900000000 THEN CAST(117 AS BIGINT) ELSE 0 END
       + CASE WHEN age < 600000000 AND (f_method = $v0 AND STARTS_WITH(f_path, $v1) AND f_status IN (401, 403)) THEN CAST(2 AS BIGINT) ELSE 0 END
-      + CASE WHEN age < 900000000 THEN CAST(4 AS BIGINT) ELSE 0 END
       + CASE WHEN age < 320000000 THEN CAST(8 AS BIGINT) ELSE 0 END
-      + CASE WHEN age < 900000000 THEN CAST(16 AS BIGINT) ELSE 0 END
-      + CASE WHEN age < 900000000 THEN CAST(32 AS BIGINT) ELSE 0 END
-      + CASE WHEN age < 900000000 THEN CAST(64 AS BIGINT) ELSE 0 END
       + CASE WHEN age < 1200000000 THEN CAST(128 AS BIGINT) ELSE 0 END
       + CASE WHEN age < 900000000 AND f_ja4 <> $v2 THEN CAST(256 AS BIGINT) ELSE 0 END
       + CASE WHEN age < 900000000 AND (regexp_matches(f_user_agent, $v3) OR STRPOS(f_user_agent, $v4) > 0 OR ENDS_WITH(f_user_agent, $v5)) THEN CAST(512 AS BIGINT) ELSE 0 END
@@ -56,76 +52,78 @@ src AS MATERIALIZED (
     ELSE 0 END AS mask
   FROM aged
 ),
-rules(id, grp) AS (
+rules(id, grp, counter) AS (
   VALUES
-      (0, 0),
-      (1, 0),
-      (2, 0),
-      (3, 0),
-      (4, 0),
-      (5, 0),
-      (6, 1),
-      (7, 2),
-      (8, 3),
-      (9, 0),
-      (10, 0),
-      (11, 0)
+      (0, 0, 0),
+      (1, 0, 1),
+      (2, 0, 0),
+      (3, 0, 3),
+      (4, 0, 0),
+      (5, 0, 0),
+      (6, 1, 6),
+      (7, 2, 7),
+      (8, 3, 8),
+      (9, 0, 9),
+      (10, 0, 10),
+      (11, 0, 11)
 ),
-by_mask AS (
-  SELECT 0 AS grp, trust, f_client_key AS k, mask & CAST(3647 AS BIGINT) AS bits, COUNT(*) AS n
+counts_0 AS MATERIALIZED (
+  SELECT trust, f_client_key AS k,
+    COUNT(CASE WHEN mask & CAST(1 AS BIGINT) <> 0 THEN 1 END) AS n0,
+    COUNT(CASE WHEN mask & CAST(2 AS BIGINT) <> 0 THEN 1 END) AS n1,
+    COUNT(CASE WHEN mask & CAST(8 AS BIGINT) <> 0 THEN 1 END) AS n3,
+    COUNT(CASE WHEN mask & CAST(512 AS BIGINT) <> 0 THEN 1 END) AS n9,
+    COUNT(CASE WHEN mask & CAST(1024 AS BIGINT) <> 0 THEN 1 END) AS n10,
+    COUNT(CASE WHEN mask & CAST(2048 AS BIGINT) <> 0 THEN 1 END) AS n11
   FROM src
   WHERE mask & CAST(3647 AS BIGINT) <> 0 AND NOT f_blocked AND f_client_key <> ''
   GROUP BY ALL
-  UNION ALL
-  SELECT 1 AS grp, trust, f_client_prefix AS k, mask & CAST(64 AS BIGINT) AS bits, COUNT(*) AS n
+),
+counts_1 AS MATERIALIZED (
+  SELECT trust, f_client_prefix AS k,
+    COUNT(CASE WHEN mask & CAST(64 AS BIGINT) <> 0 THEN 1 END) AS n6
   FROM src
   WHERE mask & CAST(64 AS BIGINT) <> 0 AND NOT f_blocked AND f_client_prefix <> ''
   GROUP BY ALL
-  UNION ALL
-  SELECT 2 AS grp, trust, CASE WHEN f_client_asn > 0 THEN CAST(f_client_asn AS VARCHAR) ELSE '' END AS k, mask & CAST(128 AS BIGINT) AS bits, COUNT(*) AS n
+),
+counts_2 AS MATERIALIZED (
+  SELECT trust, CASE WHEN f_client_asn > 0 THEN CAST(f_client_asn AS VARCHAR) ELSE '' END AS k,
+    COUNT(CASE WHEN mask & CAST(128 AS BIGINT) <> 0 THEN 1 END) AS n7
   FROM src
   WHERE mask & CAST(128 AS BIGINT) <> 0 AND NOT f_blocked AND CASE WHEN f_client_asn > 0 THEN CAST(f_client_asn AS VARCHAR) ELSE '' END <> ''
   GROUP BY ALL
-  UNION ALL
-  SELECT 3 AS grp, trust, f_ja4 AS k, mask & CAST(256 AS BIGINT) AS bits, COUNT(*) AS n
+),
+counts_3 AS MATERIALIZED (
+  SELECT trust, f_ja4 AS k,
+    COUNT(CASE WHEN mask & CAST(256 AS BIGINT) <> 0 THEN 1 END) AS n8
   FROM src
   WHERE mask & CAST(256 AS BIGINT) <> 0 AND NOT f_blocked AND f_ja4 <> ''
   GROUP BY ALL
 ),
-per_key AS MATERIALIZED (
-  SELECT r.id AS rule, trust, k, CAST(SUM(n) AS BIGINT) AS requests
-  FROM by_mask b JOIN rules r USING (grp)
-  WHERE (b.bits >> r.id) & 1 = 1
-  GROUP BY ALL
+counts AS NOT MATERIALIZED (
+  SELECT * FROM (
+    SELECT trust, k, UNNEST([0, 1, 3, 9, 10, 11]) AS counter, UNNEST([n0, n1, n3, n9, n10, n11]) AS requests FROM counts_0
+    UNION ALL
+    SELECT trust, k, UNNEST([6]) AS counter, UNNEST([n6]) AS requests FROM counts_1
+    UNION ALL
+    SELECT trust, k, UNNEST([7]) AS counter, UNNEST([n7]) AS requests FROM counts_2
+    UNION ALL
+    SELECT trust, k, UNNEST([8]) AS counter, UNNEST([n8]) AS requests FROM counts_3
+  ) WHERE requests > 0
 ),
 tally AS (
-  SELECT rule, trust, requests, COUNT(*) AS members
-  FROM per_key GROUP BY ALL
+  SELECT r.id AS rule, trust, requests, members
+  FROM (SELECT counter, trust, requests, COUNT(*) AS members FROM counts GROUP BY ALL) JOIN rules r USING (counter)
 ),
 by_half AS (
-  SELECT 0 AS grp, trust, minute, mask & CAST(3647 AS BIGINT) AS bits, COUNT(*) AS n
+  SELECT trust, minute, CASE WHEN f_client_key <> '' THEN mask & CAST(3647 AS BIGINT) ELSE 0 END + CASE WHEN f_client_prefix <> '' THEN mask & CAST(64 AS BIGINT) ELSE 0 END + CASE WHEN CASE WHEN f_client_asn > 0 THEN CAST(f_client_asn AS VARCHAR) ELSE '' END <> '' THEN mask & CAST(128 AS BIGINT) ELSE 0 END + CASE WHEN f_ja4 <> '' THEN mask & CAST(256 AS BIGINT) ELSE 0 END AS bits, COUNT(*) AS n
   FROM src
-  WHERE mask & CAST(3647 AS BIGINT) <> 0 AND NOT f_blocked AND f_client_key <> ''
-  GROUP BY ALL
-  UNION ALL
-  SELECT 1 AS grp, trust, minute, mask & CAST(64 AS BIGINT) AS bits, COUNT(*) AS n
-  FROM src
-  WHERE mask & CAST(64 AS BIGINT) <> 0 AND NOT f_blocked AND f_client_prefix <> ''
-  GROUP BY ALL
-  UNION ALL
-  SELECT 2 AS grp, trust, minute, mask & CAST(128 AS BIGINT) AS bits, COUNT(*) AS n
-  FROM src
-  WHERE mask & CAST(128 AS BIGINT) <> 0 AND NOT f_blocked AND CASE WHEN f_client_asn > 0 THEN CAST(f_client_asn AS VARCHAR) ELSE '' END <> ''
-  GROUP BY ALL
-  UNION ALL
-  SELECT 3 AS grp, trust, minute, mask & CAST(256 AS BIGINT) AS bits, COUNT(*) AS n
-  FROM src
-  WHERE mask & CAST(256 AS BIGINT) <> 0 AND NOT f_blocked AND f_ja4 <> ''
+  WHERE mask <> 0 AND NOT f_blocked
   GROUP BY ALL
 ),
 halves AS (
   SELECT r.id AS rule, trust, SUM(n) AS older
-  FROM by_half b JOIN rules r USING (grp)
+  FROM by_half b CROSS JOIN rules r
   WHERE (b.bits >> r.id) & 1 = 1 AND minute >= CASE r.id WHEN 0 THEN 8 WHEN 1 THEN 5 WHEN 2 THEN 8 WHEN 3 THEN 3 WHEN 4 THEN 8 WHEN 5 THEN 8 WHEN 6 THEN 8 WHEN 7 THEN 10 WHEN 8 THEN 8 WHEN 9 THEN 8 WHEN 10 THEN 8 WHEN 11 THEN 1 ELSE 0 END
   GROUP BY ALL
 ),
@@ -167,10 +165,9 @@ scored AS (
     CASE rule WHEN 4 THEN total / 1.2e+03 ELSE 0e0 END AS baseline_ratio
   FROM scaled
 ),
-possible AS MATERIALIZED (
-  SELECT r.grp AS grp, c.*
-  FROM (SELECT rule, trust, k, requests, share, score, baseline_score, baseline_ratio, population FROM per_key JOIN scored USING (rule, trust, requests)) c
-    JOIN rules r ON r.id = c.rule
+near AS (
+  SELECT r.grp AS grp, r.counter AS counter, rule, trust, requests, share, score, baseline_score, baseline_ratio, population
+  FROM scored JOIN rules r ON r.id = rule
   WHERE CASE rule
     WHEN 0 THEN requests >= 10
     WHEN 1 THEN requests > 3
@@ -185,6 +182,10 @@ possible AS MATERIALIZED (
     WHEN 10 THEN requests <= 3
     WHEN 11 THEN (TRUE AND share > 1.2e-01)
     ELSE FALSE END
+),
+possible AS MATERIALIZED (
+  SELECT n.* EXCLUDE (counter), c.k
+  FROM counts c JOIN near n USING (counter, trust, requests)
 ),
 keys AS MATERIALIZED (
   SELECT ROW_NUMBER() OVER () AS kid, grp, trust, k, BIT_OR(CAST(1 AS BIGINT) << rule) AS bits

@@ -30,35 +30,35 @@ src AS MATERIALIZED (
     ELSE 0 END AS mask
   FROM aged
 ),
-rules(id, grp) AS (
+rules(id, grp, counter) AS (
   VALUES
-      (0, 0)
+      (0, 0, 0)
 ),
-by_mask AS (
-  SELECT 0 AS grp, trust, f_client_key AS k, mask & CAST(1 AS BIGINT) AS bits, COUNT(*) AS n
+counts_0 AS MATERIALIZED (
+  SELECT trust, f_client_key AS k,
+    COUNT(CASE WHEN mask & CAST(1 AS BIGINT) <> 0 THEN 1 END) AS n0
   FROM src
   WHERE mask & CAST(1 AS BIGINT) <> 0 AND NOT f_blocked AND f_client_key <> ''
   GROUP BY ALL
 ),
-per_key AS MATERIALIZED (
-  SELECT r.id AS rule, trust, k, CAST(SUM(n) AS BIGINT) AS requests
-  FROM by_mask b JOIN rules r USING (grp)
-  WHERE (b.bits >> r.id) & 1 = 1
-  GROUP BY ALL
+counts AS NOT MATERIALIZED (
+  SELECT * FROM (
+    SELECT trust, k, UNNEST([0]) AS counter, UNNEST([n0]) AS requests FROM counts_0
+  ) WHERE requests > 0
 ),
 tally AS (
-  SELECT rule, trust, requests, COUNT(*) AS members
-  FROM per_key GROUP BY ALL
+  SELECT r.id AS rule, trust, requests, members
+  FROM (SELECT counter, trust, requests, COUNT(*) AS members FROM counts GROUP BY ALL) JOIN rules r USING (counter)
 ),
 by_half AS (
-  SELECT 0 AS grp, trust, minute, mask & CAST(1 AS BIGINT) AS bits, COUNT(*) AS n
+  SELECT trust, minute, CASE WHEN f_client_key <> '' THEN mask & CAST(1 AS BIGINT) ELSE 0 END AS bits, COUNT(*) AS n
   FROM src
-  WHERE mask & CAST(1 AS BIGINT) <> 0 AND NOT f_blocked AND f_client_key <> ''
+  WHERE mask <> 0 AND NOT f_blocked
   GROUP BY ALL
 ),
 halves AS (
   SELECT r.id AS rule, trust, SUM(n) AS older
-  FROM by_half b JOIN rules r USING (grp)
+  FROM by_half b CROSS JOIN rules r
   WHERE (b.bits >> r.id) & 1 = 1 AND minute >= CASE r.id WHEN 0 THEN 8 ELSE 0 END
   GROUP BY ALL
 ),
@@ -100,13 +100,16 @@ scored AS (
     0e0 AS baseline_ratio
   FROM scaled
 ),
-possible AS MATERIALIZED (
-  SELECT r.grp AS grp, c.*
-  FROM (SELECT rule, trust, k, requests, share, score, baseline_score, baseline_ratio, population FROM per_key JOIN scored USING (rule, trust, requests)) c
-    JOIN rules r ON r.id = c.rule
+near AS (
+  SELECT r.grp AS grp, r.counter AS counter, rule, trust, requests, share, score, baseline_score, baseline_ratio, population
+  FROM scored JOIN rules r ON r.id = rule
   WHERE CASE rule
     WHEN 0 THEN requests >= 60
     ELSE FALSE END
+),
+possible AS MATERIALIZED (
+  SELECT n.* EXCLUDE (counter), c.k
+  FROM counts c JOIN near n USING (counter, trust, requests)
 ),
 keys AS MATERIALIZED (
   SELECT ROW_NUMBER() OVER () AS kid, grp, trust, k, BIT_OR(CAST(1 AS BIGINT) << rule) AS bits

@@ -33,51 +33,51 @@ src AS MATERIALIZED (
       WHEN (f_method = $v2 AND STARTS_WITH(f_path, $v3)) THEN 20
       ELSE 1 END AS w, hop_unsaid, NOT (f_first_hop OR hop_unsaid) AS shield, f_time_source = 'received' AS received, f_time_source <> 'received' AND (f_first_hop OR hop_unsaid) AS base,
     CASE WHEN age >= 0 AND f_time_source <> 'received' AND (f_first_hop OR hop_unsaid) THEN
-      CASE WHEN age < 900000000 THEN CAST(1 AS BIGINT) ELSE 0 END
-      + CASE WHEN age < 900000000 THEN CAST(2 AS BIGINT) ELSE 0 END
+      CASE WHEN age < 900000000 THEN CAST(3 AS BIGINT) ELSE 0 END
     ELSE 0 END AS mask
   FROM aged
 ),
-rules(id, grp) AS (
+rules(id, grp, counter) AS (
   VALUES
-      (0, 0),
-      (1, 1)
+      (0, 0, 0),
+      (1, 1, 1)
 ),
-by_mask AS (
-  SELECT 0 AS grp, trust, f_client_key AS k, mask & CAST(1 AS BIGINT) AS bits, COUNT(*) AS n, SUM(w) AS w
+counts_0 AS MATERIALIZED (
+  SELECT trust, f_client_key AS k,
+    COUNT(CASE WHEN mask & CAST(1 AS BIGINT) <> 0 THEN 1 END) AS n0,
+    CAST(SUM(CASE WHEN mask & CAST(1 AS BIGINT) <> 0 THEN w ELSE 0 END) AS BIGINT) AS w0
   FROM src
   WHERE mask & CAST(1 AS BIGINT) <> 0 AND NOT f_blocked AND f_client_key <> ''
   GROUP BY ALL
-  UNION ALL
-  SELECT 1 AS grp, trust, f_client_prefix AS k, mask & CAST(2 AS BIGINT) AS bits, COUNT(*) AS n, SUM(w) AS w
+),
+counts_1 AS MATERIALIZED (
+  SELECT trust, f_client_prefix AS k,
+    COUNT(CASE WHEN mask & CAST(2 AS BIGINT) <> 0 THEN 1 END) AS n1,
+    CAST(SUM(CASE WHEN mask & CAST(2 AS BIGINT) <> 0 THEN w ELSE 0 END) AS BIGINT) AS w1
   FROM src
   WHERE mask & CAST(2 AS BIGINT) <> 0 AND NOT f_blocked AND f_client_prefix <> ''
   GROUP BY ALL
 ),
-per_key AS MATERIALIZED (
-  SELECT r.id AS rule, trust, k, CAST(SUM(n) AS BIGINT) AS requests, CAST(SUM(w) AS BIGINT) AS weight
-  FROM by_mask b JOIN rules r USING (grp)
-  WHERE (b.bits >> r.id) & 1 = 1
-  GROUP BY ALL
+counts AS NOT MATERIALIZED (
+  SELECT * FROM (
+    SELECT trust, k, UNNEST([0]) AS counter, UNNEST([n0]) AS requests, UNNEST([w0]) AS weight FROM counts_0
+    UNION ALL
+    SELECT trust, k, UNNEST([1]) AS counter, UNNEST([n1]) AS requests, UNNEST([w1]) AS weight FROM counts_1
+  ) WHERE requests > 0
 ),
 tally AS (
-  SELECT rule, trust, requests, COUNT(*) AS members
-  FROM per_key GROUP BY ALL
+  SELECT r.id AS rule, trust, requests, members
+  FROM (SELECT counter, trust, requests, COUNT(*) AS members FROM counts GROUP BY ALL) JOIN rules r USING (counter)
 ),
 by_half AS (
-  SELECT 0 AS grp, trust, minute, mask & CAST(1 AS BIGINT) AS bits, COUNT(*) AS n
+  SELECT trust, minute, CASE WHEN f_client_key <> '' THEN mask & CAST(1 AS BIGINT) ELSE 0 END + CASE WHEN f_client_prefix <> '' THEN mask & CAST(2 AS BIGINT) ELSE 0 END AS bits, COUNT(*) AS n
   FROM src
-  WHERE mask & CAST(1 AS BIGINT) <> 0 AND NOT f_blocked AND f_client_key <> ''
-  GROUP BY ALL
-  UNION ALL
-  SELECT 1 AS grp, trust, minute, mask & CAST(2 AS BIGINT) AS bits, COUNT(*) AS n
-  FROM src
-  WHERE mask & CAST(2 AS BIGINT) <> 0 AND NOT f_blocked AND f_client_prefix <> ''
+  WHERE mask <> 0 AND NOT f_blocked
   GROUP BY ALL
 ),
 halves AS (
   SELECT r.id AS rule, trust, SUM(n) AS older
-  FROM by_half b JOIN rules r USING (grp)
+  FROM by_half b CROSS JOIN rules r
   WHERE (b.bits >> r.id) & 1 = 1 AND minute >= CASE r.id WHEN 0 THEN 8 WHEN 1 THEN 8 ELSE 0 END
   GROUP BY ALL
 ),
@@ -119,10 +119,17 @@ scored AS (
     0e0 AS baseline_ratio
   FROM scaled
 ),
+near AS (
+  SELECT r.grp AS grp, r.counter AS counter, rule, trust, requests, share, score, baseline_score, baseline_ratio, population
+  FROM scored JOIN rules r ON r.id = rule
+  WHERE CASE rule
+    WHEN 0 THEN requests >= 150
+    WHEN 1 THEN (requests >= 20 AND requests >= 450)
+    ELSE FALSE END
+),
 possible AS MATERIALIZED (
-  SELECT r.grp AS grp, c.*
-  FROM (SELECT rule, trust, k, requests, weight, share, score, baseline_score, baseline_ratio, population FROM per_key JOIN scored USING (rule, trust, requests)) c
-    JOIN rules r ON r.id = c.rule
+  SELECT n.* EXCLUDE (counter), c.k, c.weight
+  FROM counts c JOIN near n USING (counter, trust, requests)
   WHERE CASE rule
     WHEN 0 THEN weight >= 3000
     WHEN 1 THEN (requests >= 20 AND weight >= 9000)

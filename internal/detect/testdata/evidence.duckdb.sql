@@ -40,13 +40,9 @@ aged AS (
 src AS (
   SELECT us, age, (age) // 60000000 AS minute, CASE WHEN f_sender IN ('mtls', 'token') THEN 0 ELSE 2 END AS trust, f_client_asn, f_client_country, f_method, f_path, f_status, f_user_agent, f_ja4, f_blocked, f_client_key, f_client_prefix, hop_unsaid, NOT (f_first_hop OR hop_unsaid) AS shield, f_time_source = 'received' AS received, f_time_source <> 'received' AND (f_first_hop OR hop_unsaid) AS base,
     CASE WHEN age >= 0 AND f_time_source <> 'received' AND (f_first_hop OR hop_unsaid) THEN
-      CASE WHEN age < 900000000 THEN CAST(1 AS BIGINT) ELSE 0 END
+      CASE WHEN age < 900000000 THEN CAST(117 AS BIGINT) ELSE 0 END
       + CASE WHEN age < 600000000 AND (f_method = $v0 AND STARTS_WITH(f_path, $v1) AND f_status IN (401, 403)) THEN CAST(2 AS BIGINT) ELSE 0 END
-      + CASE WHEN age < 900000000 THEN CAST(4 AS BIGINT) ELSE 0 END
       + CASE WHEN age < 320000000 THEN CAST(8 AS BIGINT) ELSE 0 END
-      + CASE WHEN age < 900000000 THEN CAST(16 AS BIGINT) ELSE 0 END
-      + CASE WHEN age < 900000000 THEN CAST(32 AS BIGINT) ELSE 0 END
-      + CASE WHEN age < 900000000 THEN CAST(64 AS BIGINT) ELSE 0 END
       + CASE WHEN age < 1200000000 THEN CAST(128 AS BIGINT) ELSE 0 END
       + CASE WHEN age < 900000000 AND f_ja4 <> $v2 THEN CAST(256 AS BIGINT) ELSE 0 END
       + CASE WHEN age < 900000000 AND (regexp_matches(f_user_agent, $v3) OR STRPOS(f_user_agent, $v4) > 0 OR ENDS_WITH(f_user_agent, $v5)) THEN CAST(512 AS BIGINT) ELSE 0 END
