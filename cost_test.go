@@ -140,7 +140,7 @@ func entryBytes() float64 {
 // queryBytes is how much of a row the starter rules read: by the query, and by the one for evidence.
 func queryBytes(t *testing.T, kind string) (query, evidence float64, window time.Duration) {
 	t.Helper()
-	rules, err := config.LoadRules("deploy/rules.yaml")
+	rules, _, err := config.LoadRules("deploy/rules.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,18 +84,19 @@ Not every request costs the same: an image from the cache costs nothing, a login
 and a rule whose `+"`when`"+` names `+"`weight`"+` counts by that:
 
     classes:
-      - {name: static, where: 'cache.startsWith("HIT") || path.startsWith("/static/")', weight: 0}
-      - {name: login, where: 'method == "POST" && path.matches("(?i)^/login")', weight: 20}
+      - {name: cached, where: cache.startsWith("HIT"), weight: 0}
+      - {name: login, where: method == "POST" && path.matches("(?i)^/login"), weight: 20}
     rules:
-      - {name: flood, window: 10m, when: weight >= 3000, block: 1h}
+      - {name: heavy, window: 10m, when: weight >= 3000, block: 1h}
 
 A class has a name, a `+"`where`"+` as a rule has, and a weight, a whole number from 0 to %d. At most %d are looked at, in the order of the file: the first whose where holds says what a request
-weighs, and one that is in none weighs 1. The same classes hold for all rules of the list they stand beside; a service with rules of its own may have classes of its own.
+weighs, and one that is in none weighs 1. The same classes hold for all rules; a service may have `+"`classes:`"+` of its own, in place of the file's.
 Only weight looks at them: `+"`requests`, `errors`, `peak_per_minute`"+` and the others count every request that the rule's where lets in, and a request that weighs 0 is among them.
 When no rule names weight, nothing is read or computed for it; when one does, the query reads the columns that the classes name, and still each once.
 
 `+"`weight >= 3000`"+` is a lower bound on a count, as `+"`requests >= 3000`"+` is: missing log lines can hide an offender from it, but never make one. A client needs as few requests as the heaviest class
-allows (150 of weight 20), so mind what a weight does to somebody who is not an attacker. Try both with `+"`blocker rules test`, `blocker backtest` and `blocker suggest`"+`.
+allows (150 of weight 20), so mind what a weight does to somebody who is not an attacker; and what weighs 0 is invisible to such a rule, so keep one on requests beside it, the more so
+where a class goes by the path, which is the client's choice. Try them with `+"`blocker rules test`, `blocker backtest` and `blocker suggest`"+`.
 
 Requests that our ACL refused weigh what their own log lines say. They carry the method and path they were sent with, but no cache hit and no status of the origin, so classes
 by path keep telling them apart and classes by cache do not. It matters for one thing only: while an address goes on as before, its block is prolonged.

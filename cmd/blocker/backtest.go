@@ -135,7 +135,7 @@ func (r *replaying) options(ctx context.Context, svc config.Service, enforcedOnl
 			return backtest.Options{}, usagef("--enforced-only: no rule%s has mode: enforce", ofService(svc.ID))
 		}
 	}
-	set, actions, err := config.Compile(rules, r.period)
+	set, actions, err := config.Compile(rules, r.period, svc.Classes...)
 	if err != nil {
 		return backtest.Options{}, usageError{err}
 	}

@@ -50,11 +50,11 @@ func (p *program) check(ctx context.Context) (int, error) {
 		if svc.ID != "" {
 			label += " of " + svc.ID
 		}
-		set, _, err := config.Compile(svc.Rules, s.period)
+		set, _, err := config.Compile(svc.Rules, s.period, svc.Classes...)
 		if err == nil && len(svc.Rules) == 0 {
 			err = fmt.Errorf("none: name a file with --rules, or put rules into --config")
 		}
-		note(label, err, fmt.Sprintf("%d rules compile", len(svc.Rules)))
+		note(label, err, compiles(svc, set))
 		if err == nil {
 			text, err := p.checkStore(ctx, s, svc, set)
 			note("store"+ofService(svc.ID), err, text)
@@ -76,7 +76,19 @@ func (s *settings) servicesOrAll() []config.Service {
 	if len(s.Services) > 0 {
 		return s.Services
 	}
-	return []config.Service{{Rules: s.Rules}}
+	return []config.Service{{Rules: s.Rules, Classes: s.Classes}}
+}
+
+// compiles says how many rules there are, and whether they look at the classes. The set is nil when they do not compile.
+func compiles(svc config.Service, set *detect.Set) string {
+	switch rules, classes := len(svc.Rules), len(svc.Classes); {
+	case classes == 0:
+		return fmt.Sprintf("%d rules compile", rules)
+	case !set.Weighs():
+		return fmt.Sprintf("%d rules and %d classes compile; no rule's when names weight, so the classes change nothing", rules, classes)
+	default:
+		return fmt.Sprintf("%d rules and %d classes compile", rules, classes)
+	}
 }
 
 // checkStore asks the store one real question.

@@ -163,9 +163,12 @@ func (c *cycle) measure(ctx context.Context, svc config.Service, prefix netip.Pr
 			continue // asn and ja4 do not tell of an address
 		}
 		r.Where, r.When = fmt.Sprintf("(%s) && %s == %s", r.Where, field, strconv.Quote(key)), "requests >= 1"
+		if set.UsesWeight(r.Name) {
+			r.When += " && weight >= 0" // it is measured only when it is asked for
+		}
 		probes = append(probes, r)
 	}
-	probe, err := detect.Compile(probes)
+	probe, err := detect.Compile(probes, set.Classes()...)
 	if err != nil {
 		return nil, err
 	}

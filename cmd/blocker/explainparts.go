@@ -75,9 +75,15 @@ func (d explanation) text(b *strings.Builder, v view) {
 			if r.Met {
 				verdict = "MET"
 			}
-			counted := fmt.Sprintf("%d of at least %d requests", m.Requests, r.Floor)
-			if r.FloorOf != "requests" {
-				counted = fmt.Sprintf("%d requests (at least %d %s are asked for)", m.Requests, r.Floor, r.FloorOf)
+			counted := fmt.Sprintf("%d requests (at least %d %s are asked for)", m.Requests, r.Floor, r.FloorOf)
+			switch r.FloorOf {
+			case "requests":
+				counted = fmt.Sprintf("%d of at least %d requests", m.Requests, r.Floor)
+			case "weight":
+				counted = fmt.Sprintf("%d requests (a weight of at least %d is asked for)", m.Requests, r.Floor)
+			}
+			if m.Weight != nil {
+				counted += fmt.Sprintf(", weight %d", *m.Weight)
 			}
 			fmt.Fprintf(b, "    %s: %s, peak %d a minute, %d ok, %d errors, %d paths, last at %s\n",
 				verdict, counted, m.PeakPerMinute, m.OK, m.Errors, m.DistinctPaths, m.LastSeen.Format(time.RFC3339))

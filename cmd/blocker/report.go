@@ -174,6 +174,7 @@ type offender struct {
 
 type evidence struct {
 	Requests      int64          `json:"requests"`
+	Weight        *int64         `json:"weight,omitempty"` // only of rules whose when names weight
 	PeakPerMinute int64          `json:"peak_per_minute"`
 	OK            int64          `json:"ok"`
 	Errors        int64          `json:"errors"`
@@ -313,6 +314,9 @@ func offenderDoc(service string, o detect.Offender) offender {
 		Share: m.Share, Score: m.Score, Addresses: m.Addresses, JA4s: m.JA4s, FirstSeen: m.FirstSeen, LastSeen: m.LastSeen,
 	}}
 	doc.Trust = trustWords(o.Trust)
+	if m.Weighed {
+		doc.Evidence.Weight = &m.Weight
+	}
 	if m.BaselineKnown {
 		doc.Evidence.BaselineScore, doc.Evidence.BaselineRatio = &m.BaselineScore, &m.BaselineRatio
 	}

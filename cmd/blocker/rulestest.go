@@ -65,9 +65,9 @@ func (p *program) testRules(ctx context.Context, file string) (int, error) {
 	if err != nil {
 		return exitUsage, err
 	}
-	rules := s.servicesOrAll()[0].Rules
-	set, _, err := config.Compile(rules, s.period)
-	if err == nil && len(rules) == 0 {
+	svc := s.servicesOrAll()[0]
+	set, _, err := config.Compile(svc.Rules, s.period, svc.Classes...)
+	if err == nil && len(svc.Rules) == 0 {
 		err = errors.New("no rules: name a file with --rules, or put rules into --config")
 	}
 	if err != nil {
@@ -195,7 +195,12 @@ func (c rulesTestCase) compare(found []detect.Offender, set *detect.Set) (wrong 
 		delete(got, want)
 	}
 	for _, o := range slices.SortedFunc(maps.Keys(got), func(a, b testOffender) int { return strings.Compare(a.Rule+a.Key, b.Rule+b.Key) }) {
-		wrong = append(wrong, fmt.Sprintf("rule %s names %s with %d requests, which was not expected", o.Rule, o.Key, got[o].Requests))
+		m := got[o]
+		measured := fmt.Sprintf("%d requests", m.Requests)
+		if m.Weighed {
+			measured += fmt.Sprintf(" of weight %d", m.Weight)
+		}
+		wrong = append(wrong, fmt.Sprintf("rule %s names %s with %s, which was not expected", o.Rule, o.Key, measured))
 	}
 	return wrong
 }

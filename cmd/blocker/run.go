@@ -60,7 +60,7 @@ func (p *program) forRun() (*settings, error) {
 	case len(s.Services) == 0 && !s.dry:
 		return nil, usagef("which service? Name it with --service-id and --acl, or in --config; or look first with --dry-run")
 	case len(s.Services) == 0:
-		s.Services = []config.Service{{Rules: s.Rules}}
+		s.Services = []config.Service{{Rules: s.Rules, Classes: s.Classes}}
 		p.log.Info("no --service-id: rows of all services are counted, present entries are taken as none")
 	default:
 		if err := s.needToken(); err != nil {
@@ -83,7 +83,7 @@ func (s *settings) compile() error {
 		if len(svc.Rules) == 0 {
 			return usagef("no rules: name a file with --rules, or put rules into --config")
 		}
-		set, actions, err := config.Compile(svc.Rules, s.period)
+		set, actions, err := config.Compile(svc.Rules, s.period, svc.Classes...)
 		if err != nil {
 			return usageError{err}
 		}

@@ -51,11 +51,11 @@ func (p *program) settings() (*settings, error) {
 		cfg = loaded
 	}
 	if f.Rules != "" {
-		rules, err := config.LoadRules(f.Rules)
+		rules, classes, err := config.LoadRules(f.Rules)
 		if err != nil {
 			return nil, usageError{err}
 		}
-		cfg.Rules = rules
+		cfg.Rules, cfg.Classes = rules, classes
 	}
 	s := &settings{Config: cfg, dry: f.DryRun, fromFile: f.Config != ""}
 	if err := s.overlay(f); err != nil {
@@ -135,9 +135,7 @@ func (s *settings) services(f *flags) error {
 				*d.name = d.fallback
 			}
 		}
-		if len(svc.Rules) == 0 {
-			svc.Rules = s.Rules
-		}
+		svc.Rules, svc.Classes = s.RulesOf(*svc)
 	}
 	return nil
 }

@@ -10,17 +10,17 @@ import (
 	"edgewarden/internal/policy"
 )
 
-// Compile compiles rules and checks them against the period: a window shorter than twice the period is an error.
-// A period of 0 is DefaultPeriod. The error joins one *Error per fault of a rule
+// Compile compiles rules and classes and checks them against the period: a window shorter than twice the period is an error.
+// A period of 0 is DefaultPeriod. The error joins one *Error per fault of a rule or class
 // that comes from a file, and one *detect.Error per fault of one that does not.
-func Compile(rules []Rule, period time.Duration) (*detect.Set, map[string]policy.Action, error) {
+func Compile(rules []Rule, period time.Duration, classes ...Class) (*detect.Set, map[string]policy.Action, error) {
 	if period <= 0 {
 		period = DefaultPeriod
 	}
-	set, faults := compile(rules)
+	set, faults := compile(rules, classes)
 	for _, r := range rules {
 		if r.Window > 0 && r.Window < 2*period {
-			faults = append(faults, located(rules, &detect.Error{Rule: r.Name, Part: "window", Msg: fmt.Sprintf(
+			faults = append(faults, located(rules, classes, &detect.Error{Rule: r.Name, Part: "window", Msg: fmt.Sprintf(
 				"the window of %s is shorter than twice the period of %s, so a burst across the edge of two runs would be halved: use a window of at least %s or a period of at most %s",
 				FormatDuration(r.Window), FormatDuration(period), FormatDuration(2*period), FormatDuration(r.Window/2))}))
 		}
@@ -32,17 +32,21 @@ func Compile(rules []Rule, period time.Duration) (*detect.Set, map[string]policy
 }
 
 // compile gives the set or its faults, each at its place in the file.
-func compile(rules []Rule) (*detect.Set, []error) {
+func compile(rules []Rule, classes []Class) (*detect.Set, []error) {
 	plain := make([]detect.Rule, len(rules))
 	for i, r := range rules {
 		plain[i] = r.Rule
 	}
-	set, err := detect.Compile(plain)
+	weights := make([]detect.Class, len(classes))
+	for i, c := range classes {
+		weights[i] = c.Class
+	}
+	set, err := detect.Compile(plain, weights...)
 	var faults []error
 	for _, err := range flatten(err) {
 		var fault *detect.Error
 		if errors.As(err, &fault) {
-			err = located(rules, fault)
+			err = located(rules, classes, fault)
 		}
 		faults = append(faults, err)
 	}
@@ -72,15 +76,15 @@ func actions(rules []Rule, set *detect.Set) map[string]policy.Action {
 	return out
 }
 
-// located puts a rule's fault at its place in the file, if it has one.
-func located(rules []Rule, fault *detect.Error) error {
-	rule, ok := find(rules, fault.Rule)
-	if !ok || rule.Places == nil {
+// located puts a fault of a rule or a class at its place in the file, if it has one.
+func located(rules []Rule, classes []Class, fault *detect.Error) error {
+	places, what := placesOf(rules, classes, fault)
+	if places == nil {
 		return fault
 	}
-	at, ok := rule.Places[fault.Part]
+	at, ok := places[fault.Part]
 	if !ok {
-		at = rule.Places[""]
+		at = places[""]
 	}
 	line, column := at.Line, at.Column
 	if fault.Line > 0 {
@@ -89,30 +93,46 @@ func located(rules []Rule, fault *detect.Error) error {
 			column = at.spread(column)
 		}
 	}
-	return &Error{File: at.File, Line: line, Column: column, Msg: fmt.Sprintf("rule %s: %s: %s", orDefault(rule.Name, "without a name"), fault.Part, fault.Msg)}
+	return &Error{File: at.File, Line: line, Column: column, Msg: fmt.Sprintf("%s%s: %s", what, fault.Part, fault.Msg)}
 }
 
-// find looks a rule up by name; of two, the later one is the fault.
-func find(rules []Rule, name string) (Rule, bool) {
-	for i := len(rules) - 1; i >= 0; i-- {
-		if rules[i].Name == name {
-			return rules[i], true
+// placesOf finds what a fault is of, by name, and says it; of two with one name, the later is the fault. Of too many
+// classes it is the first that is one too many.
+func placesOf(rules []Rule, classes []Class, fault *detect.Error) (places map[string]Place, what string) {
+	const nameless = "without a name"
+	switch {
+	case fault.Part == "classes":
+		return classes[detect.MaxClasses].Places, ""
+	case fault.OfClass:
+		for _, c := range classes {
+			if c.Name == fault.Class {
+				places = c.Places
+			}
+		}
+		return places, "class " + orDefault(fault.Class, nameless) + ": "
+	}
+	for _, r := range rules {
+		if r.Name == fault.Rule {
+			places = r.Places
 		}
 	}
-	return Rule{}, false
+	return places, "rule " + orDefault(fault.Rule, nameless) + ": "
 }
 
-// check compiles rules that were read from the file and adds what is wrong, unless
+// check compiles rules and classes that were read from the file and adds what is wrong, unless
 // reading has said so already at the same place.
-func (r *reader) check(rules []Rule, most time.Duration) {
-	if len(rules) == 0 {
+func (r *reader) check(rules []Rule, classes []Class, most time.Duration) {
+	switch {
+	case len(rules) == 0 && len(classes) == 0:
 		return
+	case len(rules) == 0: // the classes are checked all the same
+		rules = []Rule{{Rule: detect.Rule{Name: "any", When: "requests >= 1", Window: time.Minute}}}
 	}
 	said := map[[2]int]bool{}
 	for _, f := range r.faults {
 		said[[2]int{f.Line, f.Column}] = true
 	}
-	_, faults := compile(rules)
+	_, faults := compile(rules, classes)
 	for _, err := range faults {
 		var fault *Error
 		if !errors.As(err, &fault) {

@@ -14,7 +14,7 @@ import (
 )
 
 func TestCompileSaysWhatOffendersGet(t *testing.T) {
-	rules, err := config.LoadRules(write(t, `rules:
+	rules, _, err := config.LoadRules(write(t, `rules:
   - {name: counts, window: 10m, where: status >= 400, when: requests >= 100 && errors >= 5, block: 2h, mode: enforce}
   - {name: scored, window: 15m, when: requests >= 10 && score > 4.0}
   - {name: networks, window: 10m, when: requests >= 100, group: asn, mode: enforce}
@@ -40,7 +40,7 @@ func TestCompileSaysWhatOffendersGet(t *testing.T) {
 }
 
 func TestCompileChecksWindowsAgainstThePeriod(t *testing.T) {
-	rules, err := config.LoadRules(write(t, rule))
+	rules, _, err := config.LoadRules(write(t, rule))
 	if err != nil {
 		t.Fatal(err)
 	}

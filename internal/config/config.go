@@ -20,6 +20,12 @@ type Rule struct {
 	Places map[string]Place
 }
 
+// Class is a class of requests and what they weigh.
+type Class struct {
+	detect.Class
+	Places map[string]Place // as in Rule
+}
+
 // Place is a position in a file; lines and columns begin at 1.
 type Place struct {
 	File         string
@@ -49,7 +55,8 @@ type Service struct {
 	// LogEndpoints is how many logging endpoints log each request, the one to ingest included; 0 means 1. Fastly counts the
 	// lines of all.
 	LogEndpoints int
-	Rules        []Rule // empty means the file's top-level rules
+	Rules        []Rule  // empty means the file's top-level rules
+	Classes      []Class // empty means the file's top-level classes
 }
 
 // BigQuery says where the log table is.
@@ -68,6 +75,7 @@ type Config struct {
 	Owner                 string // default edgewarden
 	Services              []Service
 	Rules                 []Rule
+	Classes               []Class // of Rules, and of the rules of services without classes of their own
 	Lake                  string
 	BigQuery              BigQuery
 	Allowlist             []lists.Entry

@@ -104,7 +104,7 @@ func TestACopiedConfigurationWorksWithATokenFromTheEnvironment(t *testing.T) {
 }
 
 func TestTheStarterRulesAreSafe(t *testing.T) {
-	rules, err := config.LoadRules(filepath.Join(deploy, "rules.yaml"))
+	rules, _, err := config.LoadRules(filepath.Join(deploy, "rules.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,6 +134,43 @@ func TestTheStarterRulesAreSafe(t *testing.T) {
 		comment := above[strings.LastIndex(above, "\n\n")+1:]
 		if !strings.Contains(comment, "Catches:") || !strings.Contains(comment, "May catch wrongly:") {
 			t.Errorf("rule %s does not say what it catches, and what wrongly", r.Name)
+		}
+	}
+}
+
+// TestTheExamplesOfClassesLoad: those in comments and on the page of the rules are read as they stand.
+func TestTheExamplesOfClassesLoad(t *testing.T) {
+	root, err := filepath.Abs(deploy) // writing a file changes the folder
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ file, from, indent string }{
+		{filepath.Join(root, "rules.yaml"), "#   classes:\n", "#   "},
+		{filepath.Join(root, "../docs/rules.md"), "    classes:\n", "    "},
+	} {
+		text, err := os.ReadFile(c.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, after, _ := strings.Cut(string(text), c.from)
+		example := "classes:\n"
+		for line := range strings.Lines(after) {
+			line, ok := strings.CutPrefix(line, c.indent)
+			if !ok {
+				break
+			}
+			example += line
+		}
+		rules, classes, err := config.LoadRules(write(t, example))
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", c.file, err, example)
+		}
+		set, actions, err := config.Compile(rules, 0, classes...)
+		if err != nil || !set.Weighs() || len(classes) != 2 {
+			t.Fatalf("%s: %v, %d classes", c.file, err, len(classes))
+		}
+		if a := actions["heavy"]; a.FloorOf != "weight" || !a.CountsOnly {
+			t.Errorf("%s: heavy is %+v", c.file, a)
 		}
 	}
 }

@@ -42,6 +42,7 @@ func (r *reader) config(root ast.Node, c *Config) {
 		"owner":     r.matching(&c.Owner, "owner", ownerRE, "1 to 24 of a-z, 0-9 and -"),
 		"services":  func(n ast.Node) { c.Services = r.services(n) },
 		"rules":     func(n ast.Node) { c.Rules = r.rules(n) },
+		"classes":   func(n ast.Node) { c.Classes = r.classes(n) },
 		"lake":      r.word(&c.Lake, "lake"),
 		"bigquery":  func(n ast.Node) { r.bigquery(n, &c.BigQuery) },
 		"allowlist": func(n ast.Node) { c.Allowlist = r.allowlist(n) },
@@ -73,45 +74,61 @@ func (r *reader) config(root ast.Node, c *Config) {
 	if c.Period > 0 && c.Lease > 0 && c.Lease < 2*c.Period {
 		r.fail(places["lease"], "the lease of %s is shorter than two periods of %s: one missed run would end enforcement", FormatDuration(c.Lease), FormatDuration(c.Period))
 	}
-	all := [][]Rule{c.Rules}
+	most := c.Policy.WithDefaults().Max
+	r.check(c.Rules, c.Classes, most)
 	for _, s := range c.Services {
-		all = append(all, s.Rules)
-	}
-	for _, rules := range all {
-		r.check(rules, c.Policy.WithDefaults().Max)
+		if len(s.Rules) > 0 || len(s.Classes) > 0 {
+			rules, classes := c.RulesOf(s)
+			r.check(rules, classes, most)
+		}
 	}
 }
 
-// LoadRules reads a file that holds only rules (the short form). Its error joins
+// RulesOf are the rules and classes of a service: its own, or else those of the file.
+func (c *Config) RulesOf(s Service) ([]Rule, []Class) {
+	rules, classes := s.Rules, s.Classes
+	if len(rules) == 0 {
+		rules = c.Rules
+	}
+	if len(classes) == 0 {
+		classes = c.Classes
+	}
+	return rules, classes
+}
+
+// LoadRules reads a file that holds only rules and their classes (the short form). Its error joins
 // one *Error per fault; a file without rules is one.
-func LoadRules(path string) ([]Rule, error) {
+func LoadRules(path string) (rules []Rule, classes []Class, err error) {
 	r, root, err := open(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var rules []Rule
 	if root != nil {
-		r.rulesOnly(root, &rules)
+		rules, classes = r.rulesOnly(root)
 	}
 	if len(r.faults) > 0 {
-		return nil, join(r.faults)
+		return nil, nil, join(r.faults)
 	}
-	return rules, nil
+	return rules, classes, nil
 }
 
-func (r *reader) rulesOnly(root ast.Node, rules *[]Rule) {
+func (r *reader) rulesOnly(root ast.Node) (rules []Rule, classes []Class) {
 	root = r.resolve(root)
 	for _, pair := range r.pairs(root, "a rules file") {
 		if key := pair.Key.GetToken().Value; slices.Contains(topKeys, key) {
 			r.fail(pair.Key, "%s does not belong in a file that holds only rules: give the whole file with --config", key)
-			return
+			return nil, nil
 		}
 	}
-	r.mapping(root, "a rules file", keys{"rules": func(n ast.Node) { *rules = r.rules(n) }})
-	if len(*rules) == 0 && len(r.faults) == 0 {
+	r.mapping(root, "a rules file", keys{
+		"rules":   func(n ast.Node) { rules = r.rules(n) },
+		"classes": func(n ast.Node) { classes = r.classes(n) },
+	})
+	if len(rules) == 0 && len(r.faults) == 0 {
 		r.fail(root, "there are no rules: write at least one under rules:")
 	}
-	r.check(*rules, policy.DefaultMax)
+	r.check(rules, classes, policy.DefaultMax)
+	return rules, classes
 }
 
 // topKeys are the keys of the whole file that a rules file does not have.
@@ -185,6 +202,7 @@ func (r *reader) services(n ast.Node) []Service {
 			"control":       r.matching(&s.Control, "control", aclRE, aclName),
 			"log_endpoints": r.integer(&s.LogEndpoints, "log_endpoints", 1, 100),
 			"rules":         func(n ast.Node) { s.Rules = r.rules(n) },
+			"classes":       func(n ast.Node) { s.Classes = r.classes(n) },
 		})
 		s.ACLs = acls
 		if places["id"] == nil {

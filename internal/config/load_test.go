@@ -260,6 +260,19 @@ func TestLoadSaysWhatIsWrongAndWhere(t *testing.T) {
 		{"a misspelt field in a literal block", "rules:\n  - name: a\n    window: 10m\n    where: |\n\n      status == 404\n        && pth == \"/\"\n    when: requests > 9\n", "c.yaml:7:12: rule a: where: "},
 		{"a misspelt field on a second line", "rules:\n  - name: a\n    window: 10m\n    where: status == 404\n      && pth == \"/\"\n    when: requests > 9\n", "c.yaml:5:10: rule a: where: "},
 		{"a misspelt measure", "rules:\n  - name: a\n    window: 10m\n    when: request > 9\n", "c.yaml:4:11: rule a: when: "},
+		{"a class without a weight", rule + "classes:\n  - {name: a, where: blocked}\n", "c.yaml:6:5: class a has no weight: write a whole number from 0 to 100"},
+		{"a class that is too heavy", rule + "classes:\n  - {name: a, where: blocked, weight: 101}\n", `c.yaml:6:39: weight is "101": want a whole number from 0 to 100`},
+		{"a class of half a weight", rule + "classes:\n  - {name: a, where: blocked, weight: 0.5}\n", `c.yaml:6:39: weight is "0.5": want a whole number`},
+		{"a class without a where", rule + "classes:\n  - name: a\n    weight: 0\n", "c.yaml:6:5: class a: where: there is no where"},
+		{"a class without a name", rule + "classes:\n  - {where: blocked, weight: 0}\n", "c.yaml:6:5: class without a name: name: "},
+		{"a class twice", rule + "classes:\n  - {name: a, where: blocked, weight: 0}\n  - {name: a, where: blocked, weight: 0}\n", "c.yaml:7:12: class a: name: classes 1 and 2 have the same name"},
+		{"a class nothing is in", rule + "classes:\n  - {name: a, where: 'true', weight: 0}\n  - {name: b, where: blocked, weight: 2}\n", "c.yaml:7:22: class b: where: no request is in this class, since class a before it takes all"},
+		{"a misspelt key of a class", rule + "classes:\n  - {name: a, where: blocked, wieght: 0}\n", `c.yaml:6:31: unknown key "wieght" in a class: did you mean weight?`},
+		{"a misspelt field of a class", rule + "classes:\n  - name: a\n    where: >-\n      status == 404\n      && pth == \"/\"\n    weight: 0\n", `c.yaml:9:10: class a: where: unknown name "pth"; did you mean "path"?`},
+		{"a measure in a class", rule + "classes: [{name: a, where: requests > 9, weight: 0}]\n", "c.yaml:5:28: class a: where: unknown name \"requests\" in where; it is a measure"},
+		{"classes that are too many", rule + "classes:\n" + strings.Repeat("  - {name: a, where: blocked, weight: 0}\n", 17), "c.yaml:22:5: classes: 17 classes are too many; at most 16"},
+		{"a misspelt field of a class without rules", "classes: [{name: a, where: pth == \"/\", weight: 0}]\n", "c.yaml:1:28: class a: where: "},
+		{"a misspelt field of a service's class", rule + "services:\n  - {id: S, acls: a, classes: [{name: a, where: pth == \"/\", weight: 0}]}\n", "c.yaml:6:49: class a: where: "},
 		{"a rule of a service", "services:\n  - id: S\n    acls: [a]\n    rules:\n      - {name: a, window: 10m, when: request > 9}\n", "c.yaml:5:38: rule a: when: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -278,6 +291,39 @@ func TestLoadSaysWhatIsWrongAndWhere(t *testing.T) {
 				t.Errorf("%T is no *Error with its file", err)
 			}
 		})
+	}
+}
+
+func TestAServiceHasItsOwnClassesOrThoseOfTheFile(t *testing.T) {
+	c, err := config.Load(write(t, `classes:
+  - {name: static, where: path.startsWith("/static/"), weight: 0}
+  - {name: login, where: path == "/login", weight: 20}
+rules:
+  - {name: flood, window: 10m, when: weight >= 3000}
+services:
+  - {id: A, acls: a}
+  - {id: B, acls: a, classes: [{name: api, where: path.startsWith("/api/"), weight: 3}]}
+  - {id: C, acls: a, rules: [{name: other, window: 10m, when: weight >= 9}]}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"flood: static 0, login 20", "flood: api 3", "other: static 0, login 20"} {
+		rules, classes := c.RulesOf(c.Services[i])
+		set, actions, err := config.Compile(rules, c.Period, classes...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, class := range set.Classes() {
+			got = append(got, fmt.Sprintf("%s %d", class.Name, class.Weight))
+		}
+		if got := rules[0].Name + ": " + strings.Join(got, ", "); got != want {
+			t.Errorf("service %s has %s, want %s", c.Services[i].ID, got, want)
+		}
+		if a := actions[rules[0].Name]; !a.CountsOnly || a.FloorOf != "weight" {
+			t.Errorf("the action is %+v", a)
+		}
 	}
 }
 
@@ -353,7 +399,7 @@ func TestAConfigCanBePrintedWhole(t *testing.T) {
 }
 
 func TestLoadRules(t *testing.T) {
-	rules, err := config.LoadRules(write(t, rule))
+	rules, _, err := config.LoadRules(write(t, rule))
 	if err != nil || len(rules) != 1 || rules[0].Name != "flood" {
 		t.Errorf("got %v, %v", rules, err)
 	}
@@ -365,13 +411,13 @@ func TestLoadRules(t *testing.T) {
 		{"a misspelt measure", "rules:\n  - name: a\n    window: 10m\n    when: request > 9\n", "c.yaml:4:11: rule a: when: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := config.LoadRules(write(t, c.text))
+			_, _, err := config.LoadRules(write(t, c.text))
 			if err == nil || !strings.HasPrefix(err.Error(), c.want) {
 				t.Errorf("got  %v\nwant %s", err, c.want)
 			}
 		})
 	}
-	if _, err := config.LoadRules("no-such-file.yaml"); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "no-such-file.yaml") {
+	if _, _, err := config.LoadRules("no-such-file.yaml"); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "no-such-file.yaml") {
 		t.Errorf("a missing file: %v", err)
 	}
 	if _, err := config.Load(t.TempDir()); err == nil {

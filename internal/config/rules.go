@@ -44,6 +44,35 @@ func (r *reader) rule(n ast.Node) Rule {
 	return rule
 }
 
+func (r *reader) classes(n ast.Node) []Class {
+	var classes []Class
+	for _, item := range r.list(n, "classes") {
+		classes = append(classes, r.class(item))
+	}
+	return classes
+}
+
+func (r *reader) class(n ast.Node) Class {
+	class := Class{Places: map[string]Place{"": r.place(n)}}
+	at := func(part string, read func(ast.Node)) func(ast.Node) {
+		return func(n ast.Node) {
+			class.Places[part] = r.place(n)
+			read(n)
+		}
+	}
+	seen := r.mapping(n, "a class", keys{
+		"name":   at("name", r.word(&class.Name, "name")),
+		"where":  func(n ast.Node) { class.Where, class.Places["where"] = r.expression(n, "where") },
+		"weight": at("weight", r.integer(&class.Weight, "weight", 0, detect.MaxWeight)),
+	})
+	if seen["weight"] == nil {
+		r.fail(n, "class %s has no weight: write a whole number from 0 to %d", orDefault(class.Name, "without a name"), detect.MaxWeight)
+	}
+	where := class.Places["where"]
+	class.WhereLine, class.WhereColumn = where.Line, where.Column
+	return class
+}
+
 // expression reads a condition and where it begins, so that a position in the
 // condition can be found in the file: the lines of a block are taken as they stand, folded or
 // not, since a condition does not mind line ends; a plain scalar over several lines is taken with

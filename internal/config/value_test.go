@@ -60,7 +60,8 @@ func FuzzLoad(f *testing.F) {
 		f.Add(string(text))
 	}
 	for _, s := range []string{"", "a: &a [*a]\n", "a: *a\n", "owner: !!str x\n", "? a\n: b\n", "rules:\n  - where: >\n\n\n", "rules: [{where: \"\\", "services: [[]]", "owner: |2\n   x\n",
-		"allowlist: [{prefix: &p 203.0.113.9, reason: *p}]", "\t", "--- \n...\n", "{{: x", "- - - -", "a: b: c", "owner: 'x\n\n y'"} {
+		"allowlist: [{prefix: &p 203.0.113.9, reason: *p}]", "\t", "--- \n...\n", "{{: x", "- - - -", "a: b: c", "owner: 'x\n\n y'",
+		"classes:\n  - {name: static, where: cache.startsWith(\"HIT\"), weight: 0}\nrules:\n  - {name: flood, window: 10m, when: weight >= 3000}\n", "classes: [{}, {weight: 101}, {name: a, where: 'true', weight: 1e2}]"} {
 		f.Add(s)
 	}
 	path := filepath.Join(f.TempDir(), "c.yaml")
@@ -73,7 +74,7 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("got %v and %v", c, err)
 		}
 		if err == nil && len(c.Rules) > 0 {
-			if _, _, err := config.Compile(c.Rules, time.Second/2); err != nil {
+			if _, _, err := config.Compile(c.Rules, time.Second/2, c.Classes...); err != nil {
 				t.Fatalf("loaded, but does not compile: %v", err)
 			}
 		}

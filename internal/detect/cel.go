@@ -77,13 +77,14 @@ func containsWord(text, word string) bool {
 // file.
 type place struct {
 	rule, class  string
+	ofClass      bool
 	part         string
 	line, column int // 1-based; 0 unknown
 }
 
 // fault makes an error at a 1-based line and a 0-based column of the text.
 func (p place) fault(line, column int, msg string) *Error {
-	e := &Error{Rule: p.rule, Class: p.class, Part: p.part, Line: max(line, 1), Column: max(column, 0) + 1, Msg: msg}
+	e := &Error{Rule: p.rule, Class: p.class, OfClass: p.ofClass, Part: p.part, Line: max(line, 1), Column: max(column, 0) + 1, Msg: msg}
 	if p.line > 0 {
 		e.Line += p.line - 1
 	}

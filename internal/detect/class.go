@@ -38,7 +38,7 @@ func compileClasses(classes []Class) (out []class, errs []error) {
 	rest := ""
 	for i, c := range classes {
 		fault := func(part, format string, args ...any) {
-			errs = append(errs, &Error{Class: c.Name, Part: part, Msg: fmt.Sprintf(format, args...)})
+			errs = append(errs, &Error{Class: c.Name, OfClass: true, Part: part, Msg: fmt.Sprintf(format, args...)})
 		}
 		if !nameRE.MatchString(c.Name) {
 			fault("name", "the name %q is not 1 to 48 of a-z, 0-9, _ and -", c.Name)
@@ -57,7 +57,7 @@ func compileClasses(classes []Class) (out []class, errs []error) {
 		if strings.TrimSpace(c.Where) == "" {
 			fault("where", `there is no where; write which requests are in the class, such as path.startsWith("/static/")`)
 		} else {
-			compiled.where, errs = compileCond(whereTable, place{class: c.Name, part: "where", line: c.WhereLine, column: c.WhereColumn}, c.Where, errs)
+			compiled.where, errs = compileCond(whereTable, place{class: c.Name, ofClass: true, part: "where", line: c.WhereLine, column: c.WhereColumn}, c.Where, errs)
 		}
 		if compiled.where == constant(true) && rest == "" {
 			rest = "class " + c.Name

@@ -30,7 +30,7 @@ func (e *Engine) checkFields(s *source, q detect.Query) []error {
 	}
 	if q.Set.Weighs() {
 		for _, c := range q.Set.Classes() {
-			check(fieldsIn(c.Where), detect.Error{Class: c.Name, Part: "where", Line: c.WhereLine, Column: c.WhereColumn})
+			check(fieldsIn(c.Where), detect.Error{Class: c.Name, OfClass: true, Part: "where", Line: c.WhereLine, Column: c.WhereColumn})
 		}
 	}
 	if q.ServiceID != "" {
