@@ -3,6 +3,7 @@ package detect
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -92,11 +93,7 @@ func (s *Set) EvidenceSQL(d Dialect, src Source, q Query, offenders []Offender) 
 		}) + "\n  ]) r"
 		kinds = "UNNEST([0, 1, 2, 3, 4, 5, 6]) about"
 	} else {
-		steps = append(steps,
-			cte{name: "rules(id, grp)", body: "VALUES\n    " + sc.rulesList(of, func(id, grp string) string {
-				return "(" + id + ", " + grp + ")"
-			})},
-			cte{name: "kinds(about)", body: "VALUES (0), (1), (2), (3), (4), (5), (6)"})
+		steps = append(sc.onlyOf(keys, of, steps), cte{name: "kinds(about)", body: "VALUES (0), (1), (2), (3), (4), (5), (6)"})
 	}
 	key := sc.key()
 	steps = append(steps,
@@ -126,6 +123,22 @@ func (s *Set) EvidenceSQL(d Dialect, src Source, q Query, offenders []Offender) 
 	}
 	last += " ELSE 0 END\nORDER BY rule, trust, k, about, place"
 	return Statement{SQL: with(steps, last), Params: sc.params}, nil
+}
+
+// onlyOf puts before the steps of src those that make DuckDB drop a request of
+// nobody's early, before its mask is computed.
+func (s *scan) onlyOf(keys []keyRef, of map[int64]bool, steps []cte) []cte {
+	var which []Group
+	for i, c := range s.q.Set.rules {
+		if of[int64(i)] && !slices.Contains(which, c.Group) {
+			which = append(which, c.Group)
+		}
+	}
+	steps[1].body += "\nWHERE " + s.amongKeys("asked", "grp", which)
+	return append([]cte{
+		{name: "rules(id, grp)", body: "VALUES\n    " + s.rulesList(of, func(id, grp string) string { return "(" + id + ", " + grp + ")" })},
+		{name: "asked", hint: keep, body: "SELECT DISTINCT r.grp AS grp, w.key AS key\nFROM " + s.keyTable("wanted", keys) + " w JOIN rules r ON r.id = w.rule"},
+	}, steps...)
 }
 
 // evidenceWanted adds the steps from hits to recent: the offenders' requests,

@@ -81,7 +81,7 @@ func (s *replayScan) keyOfGroup(which []Group) string {
 
 // amongKeys is the condition of a row one of whose keys is in a table of keys. kind
 // gives the group of an entry, as a number.
-func (s *replayScan) amongKeys(table, kind string, which []Group) string {
+func (s *scan) amongKeys(table, kind string, which []Group) string {
 	var parts []string
 	for _, g := range which {
 		column := f(keyField(g))

@@ -2,7 +2,15 @@
 -- v0 = "POST"
 -- v1 = "/login"
 -- wanted = []detect.KeyParam{detect.KeyParam{Rule:0, Trust:0, Key:"203.0.113.9", FromUs:0}}
-WITH req AS NOT MATERIALIZED (
+WITH rules(id, grp) AS NOT MATERIALIZED (
+  VALUES
+      (0, 0)
+),
+asked AS NOT MATERIALIZED (
+  SELECT DISTINCT r.grp AS grp, w.key AS key
+  FROM (SELECT UNNEST(from_json($wanted, '[{"rule":"BIGINT","trust":"BIGINT","key":"VARCHAR","from_us":"BIGINT"}]'), recursive := true)) w JOIN rules r ON r.id = w.rule
+),
+req AS NOT MATERIALIZED (
   SELECT epoch_us(timestamp) AS us,
     COALESCE("client_asn", 0) AS f_client_asn,
     COALESCE("client_country", '') AS f_client_country,
@@ -24,6 +32,7 @@ WITH req AS NOT MATERIALIZED (
 aged AS NOT MATERIALIZED (
   SELECT *, $to_us - 1 - us AS age
   FROM req
+  WHERE (f_client_key IN (SELECT key FROM asked WHERE grp = 0))
 ),
 src AS NOT MATERIALIZED (
   SELECT us, age, (age) // 60000000 AS minute, CASE WHEN f_address_source = 'edge' THEN 0 ELSE 1 END + CASE WHEN f_sender IN ('mtls', 'token') THEN 0 ELSE 2 END AS trust, f_client_asn, f_client_country, f_method, f_path, f_status, f_user_agent, f_blocked, f_client_key, hop_unsaid, NOT (f_first_hop OR hop_unsaid) AS shield, f_time_source = 'received' AS received, f_time_source <> 'received' AND (f_first_hop OR hop_unsaid) AS base,
@@ -31,10 +40,6 @@ src AS NOT MATERIALIZED (
       CASE WHEN age < 900000000 AND (f_method = $v0 AND STARTS_WITH(f_path, $v1) AND f_status IN (401, 403)) THEN CAST(1 AS BIGINT) ELSE 0 END
     ELSE 0 END AS mask
   FROM aged
-),
-rules(id, grp) AS NOT MATERIALIZED (
-  VALUES
-      (0, 0)
 ),
 kinds(about) AS NOT MATERIALIZED (
   VALUES (0), (1), (2), (3), (4), (5), (6)

@@ -1,6 +1,14 @@
 -- to_us = 1795356450000000
 -- wanted = []detect.KeyParam{detect.KeyParam{Rule:1, Trust:0, Key:"203.0.113.9", FromUs:0}}
-WITH req AS (
+WITH rules(id, grp) AS (
+  VALUES
+      (1, 0)
+),
+asked AS MATERIALIZED (
+  SELECT DISTINCT r.grp AS grp, w.key AS key
+  FROM (SELECT UNNEST(from_json($wanted, '[{"rule":"BIGINT","trust":"BIGINT","key":"VARCHAR","from_us":"BIGINT"}]'), recursive := true)) w JOIN rules r ON r.id = w.rule
+),
+req AS (
   SELECT epoch_us(timestamp) AS us,
     COALESCE("client_asn", 0) AS f_client_asn,
     COALESCE("client_country", '') AS f_client_country,
@@ -22,6 +30,7 @@ WITH req AS (
 aged AS (
   SELECT *, $to_us - 1 - us AS age
   FROM req
+  WHERE (f_client_key IN (SELECT key FROM asked WHERE grp = 0))
 ),
 src AS (
   SELECT us, age, (age) // 60000000 AS minute, CASE WHEN f_address_source = 'edge' THEN 0 ELSE 1 END + CASE WHEN f_sender IN ('mtls', 'token') THEN 0 ELSE 2 END AS trust, f_client_asn, f_client_country, f_method, f_path, f_status, f_user_agent, f_blocked, f_client_key, hop_unsaid, NOT (f_first_hop OR hop_unsaid) AS shield, f_time_source = 'received' AS received, f_time_source <> 'received' AND (f_first_hop OR hop_unsaid) AS base,
@@ -30,10 +39,6 @@ src AS (
       + CASE WHEN age < 10800000000 THEN CAST(2 AS BIGINT) ELSE 0 END
     ELSE 0 END AS mask
   FROM aged
-),
-rules(id, grp) AS (
-  VALUES
-      (1, 0)
 ),
 kinds(about) AS (
   VALUES (0), (1), (2), (3), (4), (5), (6)
