@@ -34,7 +34,7 @@ func healthLine(s *serviceReport) string {
 		what string
 	}{
 		{h.Shield, "from shields, not counted"}, {h.NoFirstHop, "do not say first_hop"}, {h.Forgeable, "with an address a client can forge"}, {h.NoAddress, "without an address"},
-		{h.TrustedNotClient, "with an address no client has"}, {h.ReceivedTime, "without a time of their own, not counted"}, {h.Ahead, "ahead of the clock"},
+		{h.TrustedNotClient, "with an address no client has"}, {h.TrustedClaims, "claim another address"}, {h.ReceivedTime, "without a time of their own, not counted"}, {h.Ahead, "ahead of the clock"},
 	} {
 		if c.n > 0 {
 			parts = append(parts, percent(c.n, h.Rows)+" "+c.what)
@@ -78,6 +78,9 @@ func healthAdvice(h detect.Health) []string {
 	}
 	if much(h.Forgeable) {
 		say("%s of the rows carry an address that may come from a request header, which a client can forge: log client.ip at the first hop (ingest logformat); nobody is blocked for them", percent(h.Forgeable, h.Rows))
+	}
+	if h.TrustedClaims > 0 {
+		say("requests that came with a Fastly-Client-IP that is not their address: %s; somebody forges it, or a proxy or CDN of yours stands in front of Fastly, whose addresses then belong on the allowlist; they count under the address that connected", thousands(h.TrustedClaims))
 	}
 	if much(h.NoAddress) {
 		say("%s of the rows have no client address: ingest lint-format shows what is wrong with the log line", percent(h.NoAddress, h.Rows))

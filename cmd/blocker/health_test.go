@@ -46,6 +46,45 @@ func TestAddressesNoClientHasStopNoBlock(t *testing.T) {
 	}
 }
 
+// The header is in every client's hand, so whoever sends it must not be able to stop blocks: neither a few nor all of them.
+func TestAForgedHeaderIsSaidAndStopsNoBlock(t *testing.T) {
+	w := flooded(t)
+	w.requests("203.0.113.80", 40, func(r *record.Record) { r.SetBool(record.ClaimsOtherIP, true) })
+	w.store()
+	o := w.want(w.run("run"), exitOK)
+	for _, say := range []string{"requests that came with a Fastly-Client-IP that is not their address: 40; somebody forges it, or a proxy or CDN of yours", "4 % claim another address"} {
+		if !strings.Contains(o.stdout, say) {
+			t.Errorf("does not say %q:\n%s", say, o.stdout)
+		}
+	}
+	if strings.Contains(o.stdout, "claims-other-ip failed") || len(w.prefixes("edgewarden_1")) != 1 {
+		t.Errorf("entries %v:\n%s", w.prefixes("edgewarden_1"), o.stdout)
+	}
+	d := w.json(w.want(w.run("run", "--dry-run", "--json"), exitOK))
+	if d.Data.Claims != 40 || d.Guard.Verdict != "pass" {
+		t.Errorf("data %+v, guard %s", d.Data, d.Guard.Verdict)
+	}
+}
+
+func TestAForgedHeaderIsLoudWhereAddressesOfHeadersAreTrusted(t *testing.T) {
+	w := flooded(t)
+	w.requests("203.0.113.80", 1, func(r *record.Record) { r.SetBool(record.ClaimsOtherIP, true) })
+	w.store()
+	trusting := w.file("edgewarden.yaml", "trust: {allow: [forgeable_address]}\n")
+	o := w.want(w.run("run", "--config", trusting), exitOK)
+	for _, say := range []string{
+		"claims-other-ip failed: 0.001, limit 0: 1 of 901 trusted rows came with a Fastly-Client-IP that is not their address, and trust allows forgeable_address",
+		"ALERT: clients forge Fastly-Client-IP of service SVC1 (1 of 901 trusted rows) and trust: allow: forgeable_address is set",
+	} {
+		if !strings.Contains(o.stdout, say) {
+			t.Errorf("does not say %q:\n%s", say, o.stdout)
+		}
+	}
+	if len(w.prefixes("edgewarden_1")) != 1 {
+		t.Errorf("entries %v", w.prefixes("edgewarden_1"))
+	}
+}
+
 func TestAdviceOnTheDataComesWithItsCause(t *testing.T) {
 	for name, tc := range map[string]struct {
 		h    detect.Health
@@ -54,6 +93,7 @@ func TestAdviceOnTheDataComesWithItsCause(t *testing.T) {
 		"all is well":                  {detect.Health{Rows: 100, Trusted: 100}, ""},
 		"half from shields is usual":   {detect.Health{Rows: 100, Shield: 50}, ""},
 		"more from shields is not":     {detect.Health{Rows: 100, Shield: 60}, "more rows come from shields (60) than from the edge (40)"},
+		"one that claims another":      {detect.Health{Rows: 1000, Trusted: 1000, TrustedClaims: 1}, "a Fastly-Client-IP that is not their address: 1;"},
 		"a few without an address":     {detect.Health{Rows: 100, NoAddress: 5}, ""},
 		"many without an address":      {detect.Health{Rows: 100, NoAddress: 6}, "6 % of the rows have no client address"},
 		"no rows at all are said else": {detect.Health{}, ""},

@@ -158,9 +158,10 @@ type data struct {
 	ReceivedTime int64      `json:"received_time"`
 	Ahead        int64      `json:"ahead"`
 	Trusted      int64      `json:"trusted"`
-	UsualRows    int64      `json:"usual_trusted"` // 0 when no baseline is known
-	NotClient    int64      `json:"not_client"`    // trusted rows with a private address or one of Fastly's own
-	Forgeable    int64      `json:"forgeable"`     // rows whose address a client can forge
+	UsualRows    int64      `json:"usual_trusted"`   // 0 when no baseline is known
+	NotClient    int64      `json:"not_client"`      // trusted rows with a private address or one of Fastly's own
+	Forgeable    int64      `json:"forgeable"`       // rows whose address a client can forge
+	Claims       int64      `json:"claims_other_ip"` // trusted rows that came with a Fastly-Client-IP that is not their address
 }
 
 type offender struct {
@@ -280,6 +281,7 @@ func (d *data) add(h detect.Health, to time.Time) {
 	d.Trusted += h.Trusted
 	d.NotClient += h.TrustedNotClient
 	d.Forgeable += h.Forgeable
+	d.Claims += h.TrustedClaims
 	if !h.Newest.IsZero() && (d.Newest == nil || h.Newest.Before(*d.Newest)) {
 		age := to.Sub(h.Newest).Seconds()
 		d.Newest, d.AgeSeconds = &h.Newest, &age

@@ -62,7 +62,7 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 	acl.Guard(plan, snapshot, acl.GuardInput{
 		Limits: c.Guard, Health: found.Health, HasData: storeErr == nil, To: c.to, Actions: actions, Never: c.known.Never,
 		Allow: lists.Union(c.known.Allow, c.known.Crawlers), AllowPartial: c.known.AllowPartial,
-		Baseline: sr.UsualRows, Override: c.override,
+		Forgeable: c.Policy.TrustForgeable, Baseline: sr.UsualRows, Override: c.override,
 	})
 	sr.Plan = plan
 	if c.review != nil {

@@ -20,6 +20,7 @@ type GuardInput struct {
 	Actions      map[string]policy.Action
 	Never, Allow *lists.Set // checked again, by overlap, on the final plan
 	AllowPartial bool       // a part of the allowlist is not known: lists.Sources.AllowPartial
+	Forgeable    bool       // rows whose address a client can forge count as trusted: policy.Settings.TrustForgeable
 	Baseline     int64      // usual trusted rows of such a window; 0 means no baseline
 	Override     string     // name of one limit lifted for this plan
 }

@@ -34,6 +34,7 @@ func (g *guard) data() {
 		g.class(LimitNoAddress, fmt.Sprintf("%d of %d trusted rows have no client address: the column is broken; ingest lint-format shows what is wrong with the log line", h.TrustedNoAddress, h.Trusted), Change.blocks)
 	}
 	g.notClient()
+	g.claims()
 	note = ""
 	if !h.LossKnown {
 		note = "no heartbeat: loss is not known"
@@ -52,6 +53,23 @@ func (g *guard) notClient() {
 		note = fmt.Sprintf("%d of %d trusted rows have a private address or one of Fastly's own: the line logs a proxy or a shield; log client.ip at the first hop", h.TrustedNotClient, h.Trusted)
 	}
 	g.most(LimitNotClient, share(h.TrustedNotClient, h.Trusted), g.l.NotClient, note)
+}
+
+// claims warns of clients that claim another address in Fastly-Client-IP. Anybody can send that header, so it must never stop a
+// block. In our format it does no harm either: rows count under the address that connected. Where the operator trusts
+// addresses out of headers, one such row already tells that somebody tries to choose whom we block.
+func (g *guard) claims() {
+	h, limit, note := g.in.Health, g.l.ClaimsOtherIP, ""
+	if g.in.Forgeable {
+		limit = min(limit, 0)
+	}
+	if limit >= 0 && share(h.TrustedClaims, h.Trusted) > limit {
+		note = fmt.Sprintf("%d of %d trusted rows came with a Fastly-Client-IP that is not their address", h.TrustedClaims, h.Trusted)
+		if g.in.Forgeable {
+			note += ", and trust allows forgeable_address"
+		}
+	}
+	g.most(LimitClaims, share(h.TrustedClaims, h.Trusted), limit, note)
 }
 
 // allowlist stops new blocks while somebody who must be spared is not known.

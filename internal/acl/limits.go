@@ -16,6 +16,7 @@ import (
 //	no-data          trusted rows in the longest window                            at least 1   no blocks
 //	no-address       share of trusted rows without a client address                5 %          no blocks
 //	not-client       share of trusted rows with an address no client has           5 %          a warning
+//	claims-other-ip  share of trusted rows that claim another address              5 %          a warning; at the first with Forgeable
 //	loss             share of lines lost between Fastly and the store              5 %          no blocks by share, score or ratio
 //	volume           trusted rows against the usual number                         half         no blocks by share, score or ratio
 //	too-many-blocks  new blocks of one run                                         100          the most harmful are written
@@ -40,6 +41,7 @@ type Limits struct {
 	NoAddress            float64       // 0.05 of trusted rows
 	Volume               float64       // 0.5 of the usual trusted rows
 	NotClient            float64       // 0.05 of trusted rows
+	ClaimsOtherIP        float64       // 0.05 of trusted rows
 }
 
 // The names of limits: in Verdict, as codes of refusals, and what an override names.
@@ -50,6 +52,7 @@ const (
 	LimitNoData        = "no-data"
 	LimitNoAddress     = "no-address"
 	LimitNotClient     = "not-client"
+	LimitClaims        = "claims-other-ip"
 	LimitLoss          = "loss"
 	LimitVolume        = "volume"
 	LimitNewBlocks     = "too-many-blocks"
@@ -66,7 +69,7 @@ const atLeast = 10
 
 // LimitNames are the names of the limits that an override can lift.
 func LimitNames() []string {
-	return []string{LimitClockSkew, LimitAhead, LimitStale, LimitNoData, LimitNoAddress, LimitNotClient, LimitLoss, LimitVolume, LimitNewBlocks, LimitCollateral, LimitAllowReleases, LimitAllowlist}
+	return []string{LimitClockSkew, LimitAhead, LimitStale, LimitNoData, LimitNoAddress, LimitNotClient, LimitClaims, LimitLoss, LimitVolume, LimitNewBlocks, LimitCollateral, LimitAllowReleases, LimitAllowlist}
 }
 
 // CheckOverride says why name cannot be lifted, or nil. The empty name lifts nothing.
@@ -110,5 +113,6 @@ func (l Limits) filled() Limits {
 	num(&l.NoAddress, 0.05)
 	num(&l.Volume, 0.5)
 	num(&l.NotClient, 0.05)
+	num(&l.ClaimsOtherIP, 0.05)
 	return l
 }

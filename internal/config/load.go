@@ -382,6 +382,7 @@ func (r *reader) guard(n ast.Node, c *Config) {
 		"ahead":           r.share(&g.Ahead, "ahead"),
 		"no_address":      r.share(&g.NoAddress, "no_address"),
 		"not_client":      r.share(&g.NotClient, "not_client"),
+		"claims_other_ip": r.share(&g.ClaimsOtherIP, "claims_other_ip"),
 		"volume":          r.share(&g.Volume, "volume"),
 	})
 	// One width for both: what policy decides, the guard lets pass.

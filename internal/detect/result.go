@@ -108,6 +108,8 @@ type Health struct {
 	TrustedNoAddress int64
 	// TrustedNotClient are those whose address lies in Query.NotClients, so that it cannot be a client's.
 	TrustedNotClient int64
+	// TrustedClaims are those whose client sent a Fastly-Client-IP other than its own address, as far as the line says it.
+	TrustedClaims int64
 }
 
 // Volume is what one rule counted in one class of trust. Requests and Keys are those of its keys; a

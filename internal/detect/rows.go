@@ -36,6 +36,7 @@ type Row struct {
 	HealthShield, HealthReceived, HealthAhead, HealthOKRequests, HealthOKAddresses int64
 	HealthTrustedNewestUs, HealthTrustedNoAddress                                  int64
 	HealthForgeable, HealthOldestUs, HealthTrustedNotClient                        int64
+	HealthTrustedClaims                                                            int64
 }
 
 // column names a column of a detect statement and the member of Row it goes to.
@@ -88,6 +89,7 @@ var detectColumns = []column{
 	{"h_forgeable", func(r *Row) any { return &r.HealthForgeable }},
 	{"h_oldest_us", func(r *Row) any { return &r.HealthOldestUs }},
 	{"h_trusted_not_client", func(r *Row) any { return &r.HealthTrustedNotClient }},
+	{"h_trusted_claims", func(r *Row) any { return &r.HealthTrustedClaims }},
 }
 
 // weightColumns follow the others in a statement of a set that weighs requests.
@@ -195,7 +197,8 @@ func (r Row) health() Health {
 		NoAddress: r.HealthNoAddress, NoFirstHop: r.HealthNoFirstHop, Shield: r.HealthShield,
 		ReceivedTime: r.HealthReceived, Ahead: r.HealthAhead, OKRequests: r.HealthOKRequests, OKAddresses: r.HealthOKAddresses,
 		TrustedNewest: fromMicros(r.HealthTrustedNewestUs), TrustedNoAddress: r.HealthTrustedNoAddress,
-		Forgeable: r.HealthForgeable, Oldest: fromMicros(r.HealthOldestUs), TrustedNotClient: r.HealthTrustedNotClient}
+		Forgeable: r.HealthForgeable, Oldest: fromMicros(r.HealthOldestUs), TrustedNotClient: r.HealthTrustedNotClient,
+		TrustedClaims: r.HealthTrustedClaims}
 }
 
 func fromMicros(us int64) time.Time {

@@ -13,9 +13,10 @@ func (s *Set) DetectSQL(d Dialect, src Source, q Query) (Statement, error) {
 	if err := q.validate(); err != nil {
 		return Statement{}, err
 	}
-	sc := newScan(d, src, q, append(s.weightFields(), record.Path, record.JA4)...)
+	more := []record.Field{record.Path, record.JA4, record.ClaimsOtherIP}
+	sc := newScan(d, src, q, append(s.weightFields(), more...)...)
 	sc.weighed = s.Weighs()
-	steps := sc.steps(sc.carried(record.Path, record.JA4)...)
+	steps := sc.steps(sc.carried(more...)...)
 	var last string
 	if d == BigQuery {
 		steps, last = sc.chain(steps)
@@ -45,6 +46,7 @@ func (s *scan) healthTests() []struct{ name, test string } {
 		{"h_no_address", in + " AND f_client_key = ''"},
 		{"h_no_first_hop", in + " AND hop_unsaid"},
 		{"h_trusted_no_address", in + " AND " + trusted + " AND f_client_key = ''"},
+		{"h_trusted_claims", in + " AND " + trusted + " AND " + f(record.ClaimsOtherIP)},
 		{"h_shield", in + " AND shield"},
 		{"h_received", in + " AND received"},
 		{"h_ahead", ahead},

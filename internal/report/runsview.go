@@ -194,6 +194,7 @@ func (s Service) data(r Run) []fact {
 		loss,
 		{"Successful requests", number(h.OKRequests), "from " + plural(int(h.OKAddresses), "address") + ", trusted and not refused"},
 		{"Without an address", number(h.NoAddress), ""},
+		{"Claim another address", number(h.TrustedClaims), "trusted rows with a Fastly-Client-IP that is not theirs"},
 		{"Without first_hop", number(h.NoFirstHop), "not in our log format"},
 		{"From shields", number(h.Shield), "never counted"},
 		{"Time only of receipt", number(h.ReceivedTime), "never counted"},

@@ -120,7 +120,7 @@ func (e *Engine) prepare(ctx context.Context, q detect.Query, write func(detect.
 	if query.Unreachable(err) {
 		return detect.Statement{}, e.runner.Place.Explain(err)
 	}
-	s := &source{kind: e.opt.Kind, table: e.table, cols: e.opt.columns(), schema: known, service: q.ServiceID != ""}
+	s := &source{kind: e.opt.Kind, table: e.table, cols: e.opt.columns(), schema: known, service: q.ServiceID != "", rules: named(q.Set)}
 	if err = errors.Join(append(e.checkFields(s, q), s.checkColumns())...); err != nil {
 		return detect.Statement{}, err
 	}

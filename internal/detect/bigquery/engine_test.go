@@ -356,6 +356,38 @@ func TestASinkColumnThatIsNotThereYetIsEmptyAndMentionedOnce(t *testing.T) {
 	}
 }
 
+// A table that was made before the log format had a key has no column for it, and who may not look at its columns must still get
+// an answer. Only a rule that names the field needs it.
+func TestATableOfBeforeAFieldIsCountedWithoutIt(t *testing.T) {
+	const column = "jsonPayload.claims_other_ip"
+	grown, before := sinkSchema(), sinkSchema()
+	before[2].Fields = slices.DeleteFunc(before[2].Fields, func(c bqtest.Column) bool { return c.Name == "claims_other_ip" })
+	for name, tc := range map[string]struct {
+		schema []bqtest.Column
+		where  string
+		read   bool
+	}{
+		"the columns are not known":               {nil, "", false},
+		"nor are they, but a rule needs it":       {nil, "claims_other_ip", true},
+		"the table does not have it":              {before, "", false},
+		"no line had it yet, and a rule names it": {before, "claims_other_ip", false},
+		"the table has it":                        {grown, "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, e := open(t, func(s *bqtest.Server, _ *bigquery.Options) { s.Schema = tc.schema })
+			s.Answers["detect"] = bqtest.DetectAnswer()
+			q := question(t)
+			q.Set, q.Present = compile(t, detect.Rule{Name: "flood", Where: tc.where, When: "requests > 10", Window: time.Minute}), nil
+			if _, err := e.Detect(t.Context(), q); err != nil {
+				t.Fatal(err)
+			}
+			if text := s.Queries()[0].Text; strings.Contains(text, column) != tc.read {
+				t.Errorf("reads the column: %v, want %v:\n%s", !tc.read, tc.read, text)
+			}
+		})
+	}
+}
+
 func TestARowWithAMovedTimestampCountsAsReceived(t *testing.T) {
 	s, e := open(t, func(s *bqtest.Server, _ *bigquery.Options) { s.Schema = sinkSchema() })
 	ask := func() string {

@@ -98,6 +98,17 @@ var (
 	word    = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_]*`)
 )
 
+// named are the fields that the rules and classes of a set read.
+func named(set *detect.Set) (fields record.Set) {
+	for _, r := range set.Rules() {
+		fields |= ruleFields(r)
+	}
+	for _, c := range set.Classes() {
+		fields |= fieldsIn(c.Where)
+	}
+	return fields
+}
+
 // ruleFields returns the fields a rule reads: the ones its where names, which
 // compiling has found correct, and its group's.
 func ruleFields(r detect.Rule) record.Set {

@@ -42,7 +42,8 @@ type source struct {
 	table   query.Table
 	cols    map[record.Field]column
 	schema  *schema
-	service bool // the statement has the parameter service
+	service bool       // the statement has the parameter service
+	rules   record.Set // the fields that rules and classes name
 }
 
 // isComputed reports whether f has to be computed from the address here. A
@@ -61,13 +62,19 @@ func (s *source) has(f record.Field) bool {
 	return mapped || s.isComputed(f)
 }
 
+// isNew reports whether f came to the log format later than the others and is read unasked. A table of before does not have
+// it, so a table whose columns are not known must not fail on it, unless a rule needs it.
+func (s *source) isNew(f record.Field) bool {
+	return f == record.ClaimsOtherIP && s.schema == nil && !s.rules.Has(f)
+}
+
 // statement compiles a query over the table. write is asked twice: the first
 // time to learn which fields it reads, so that no other column is paid for.
 func (s *source) statement(write func(detect.Source) (detect.Statement, error)) (detect.Statement, error) {
 	var need record.Set
 	src := detect.Source{From: s.table.SQL(), Time: record.Fields[record.Timestamp].Name}
 	src.Column = func(f record.Field) string {
-		if !s.has(f) || f == record.Kind {
+		if !s.has(f) || s.isNew(f) || f == record.Kind {
 			return "" // the scan leaves other kinds out before anything is grouped
 		}
 		need = need.With(f)

@@ -28,7 +28,7 @@ func TestTheCasesHaveSomethingToFind(t *testing.T) {
 	}
 	h := res.Health
 	for name, n := range map[string]int64{"rows": h.Rows, "trusted": h.Trusted, "trusted without address": h.TrustedNoAddress, "no address": h.NoAddress, "no first hop": h.NoFirstHop, "shield": h.Shield,
-		"forgeable": h.Forgeable, "received": h.ReceivedTime, "ahead": h.Ahead, "ok": h.OKRequests, "ok addresses": h.OKAddresses} {
+		"forgeable": h.Forgeable, "claims another address": h.TrustedClaims, "received": h.ReceivedTime, "ahead": h.Ahead, "ok": h.OKRequests, "ok addresses": h.OKAddresses} {
 		if n == 0 {
 			t.Errorf("no row counts as %s", name)
 		}

@@ -90,6 +90,9 @@ func Traffic(seed uint64, n int) []record.Record {
 			r.Path = fmt.Sprintf("/scan/%d.php", rng.IntN(200))
 			r.SetInt(record.Status, 404)
 		}
+		if i%5 == 0 { // the others are lines of before
+			r.SetBool(record.ClaimsOtherIP, i%10 == 0)
+		}
 		strange(&r, rng)
 		r.Position = fmt.Sprintf("00112233445566aa-%016x", i)
 		recs = append(recs, r)

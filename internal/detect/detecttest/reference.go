@@ -293,6 +293,7 @@ func health(q detect.Query, rows []row) (h detect.Health) {
 		add(&h.Shield, isShield(r.Record))
 		add(&h.ReceivedTime, r.TimeSource == record.TimeReceived)
 		add(&h.Forgeable, r.base && r.trust.Forgeable && r.ClientKey != "")
+		add(&h.TrustedClaims, trusted && r.Has(record.ClaimsOtherIP) && r.ClaimsOtherIP)
 		add(&h.TrustedNotClient, trusted && notClient(q, r.ClientKey))
 		if r.base && r.Timestamp.After(h.Newest) {
 			h.Newest = r.Timestamp

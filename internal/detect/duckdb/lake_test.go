@@ -155,13 +155,14 @@ func TestAColumnThatFilesOfAnOlderVersionLackIsAbsentInTheirRows(t *testing.T) {
 			recs := detecttest.Traffic(6, 300)
 			for i := range recs {
 				recs[i].JA4, recs[i].UserAgent = "", "" // so that the reference holds for both kinds of file
+				recs[i].Present &^= 1 << record.ClaimsOtherIP
 			}
 			writeLake(t, dir, recs)
 			files, err := lake.Select(dir, detecttest.T.Add(-time.Hour), detecttest.T)
 			if err != nil || len(files) < 2 {
 				t.Fatal(files, err)
 			}
-			rewriteWithout(t, dir, "ja4, user_agent", pick(files)...)
+			rewriteWithout(t, dir, "ja4, user_agent, claims_other_ip", pick(files)...)
 			detecttest.Check(t, open(t, dir), detecttest.Case{Records: recs, Query: query()})
 		})
 	}

@@ -11,6 +11,7 @@ WITH req AS (
     '' AS f_ja4,
     COALESCE(`first_hop`, FALSE) AS f_first_hop,
     COALESCE(`blocked`, FALSE) AS f_blocked,
+    COALESCE(`claims_other_ip`, FALSE) AS f_claims_other_ip,
     COALESCE(`sender`, '') AS f_sender,
     COALESCE(`address_source`, '') AS f_address_source,
     COALESCE(`time_source`, '') AS f_time_source,
@@ -26,7 +27,7 @@ aged AS (
   FROM req
 ),
 src AS (
-  SELECT us, age, DIV(age, 60000000) AS minute, CASE WHEN f_address_source = 'edge' THEN 0 ELSE 1 END + CASE WHEN f_sender IN ('mtls', 'token') THEN 0 ELSE 2 END AS trust, f_path, f_status, f_ja4, f_blocked, f_client_key, hop_unsaid, NOT (f_first_hop OR hop_unsaid) AS shield, f_time_source = 'received' AS received, f_time_source <> 'received' AND (f_first_hop OR hop_unsaid) AS base,
+  SELECT us, age, DIV(age, 60000000) AS minute, CASE WHEN f_address_source = 'edge' THEN 0 ELSE 1 END + CASE WHEN f_sender IN ('mtls', 'token') THEN 0 ELSE 2 END AS trust, f_path, f_status, f_ja4, f_blocked, f_claims_other_ip, f_client_key, hop_unsaid, NOT (f_first_hop OR hop_unsaid) AS shield, f_time_source = 'received' AS received, f_time_source <> 'received' AND (f_first_hop OR hop_unsaid) AS base,
     CASE WHEN age >= 0 AND f_time_source <> 'received' AND (f_first_hop OR hop_unsaid) THEN
       CASE WHEN age < 900000000 AND (f_method = @v0 AND STARTS_WITH(f_path, @v1) AND f_status IN (401, 403)) THEN 1 ELSE 0 END
     ELSE 0 END AS mask
@@ -45,6 +46,7 @@ hits AS (
     CASE WHEN r.id < 0 AND us < @to_us AND f_client_key = '' THEN 1 ELSE 0 END AS h_no_address,
     CASE WHEN r.id < 0 AND us < @to_us AND hop_unsaid THEN 1 ELSE 0 END AS h_no_first_hop,
     CASE WHEN r.id < 0 AND us < @to_us AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND f_client_key = '' THEN 1 ELSE 0 END AS h_trusted_no_address,
+    CASE WHEN r.id < 0 AND us < @to_us AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND f_claims_other_ip THEN 1 ELSE 0 END AS h_trusted_claims,
     CASE WHEN r.id < 0 AND us < @to_us AND shield THEN 1 ELSE 0 END AS h_shield,
     CASE WHEN r.id < 0 AND us < @to_us AND received THEN 1 ELSE 0 END AS h_received,
     CASE WHEN r.id < 0 AND FALSE THEN 1 ELSE 0 END AS h_ahead,
@@ -64,7 +66,7 @@ parts AS (
     COUNT(CASE WHEN rule >= 0 AND NOT f_blocked THEN 1 END) AS n, COUNT(CASE WHEN rule >= 0 AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN 1 END) AS n_ok, COUNT(CASE WHEN rule >= 0 AND NOT f_blocked AND f_status >= 400 THEN 1 END) AS n_errors,
     MIN(CASE WHEN rule >= 0 AND NOT f_blocked THEN us END) AS first_us, MAX(CASE WHEN rule >= 0 AND NOT f_blocked THEN us END) AS last_us,
     0 AS after_n, 0 AS after_refused, 0 AS after_ok, 0 AS after_last_us,
-    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_forgeable) AS h_forgeable, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us, MIN(h_oldest_us) AS h_oldest_us
+    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_trusted_claims) AS h_trusted_claims, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_forgeable) AS h_forgeable, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us, MIN(h_oldest_us) AS h_oldest_us
   FROM hits
   GROUP BY rule, trust, k, minute, path, address, ja4
 ),
@@ -81,7 +83,7 @@ per_key AS (
     SUM(CASE WHEN minute >= CASE rule WHEN 0 THEN 8 ELSE 0 END THEN n ELSE 0 END) AS older_n,
     COALESCE(MIN(first_us), 0) AS first_us, COALESCE(MAX(last_us), 0) AS last_us,
     SUM(after_n) AS after_n, SUM(after_refused) AS after_refused, SUM(after_ok) AS after_ok, MAX(after_last_us) AS after_last_us,
-    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_forgeable) AS h_forgeable, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us, MIN(h_oldest_us) AS h_oldest_us
+    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_trusted_claims) AS h_trusted_claims, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_forgeable) AS h_forgeable, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us, MIN(h_oldest_us) AS h_oldest_us
   FROM minutes
   GROUP BY rule, trust, k
 ),
@@ -94,7 +96,7 @@ tally AS (
     SUM(older_n) AS older_n,
     COUNT(CASE WHEN h_ok_requests > 0 AND k <> '' THEN 1 END) AS h_ok_addresses,
     SUM(CASE WHEN rule < 0 AND FALSE THEN h_trusted ELSE 0 END) AS h_trusted_not_client,
-    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_forgeable) AS h_forgeable, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us, MIN(h_oldest_us) AS h_oldest_us
+    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_trusted_claims) AS h_trusted_claims, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_forgeable) AS h_forgeable, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us, MIN(h_oldest_us) AS h_oldest_us
   FROM per_key
   GROUP BY rule, trust, requests
 ),
@@ -167,6 +169,7 @@ unpacked AS (
     t.h_forgeable AS h_forgeable,
     CASE WHEN t.h_oldest_us = 253402300800000000 THEN 0 ELSE t.h_oldest_us END AS h_oldest_us,
     t.h_trusted_not_client AS h_trusted_not_client,
+    t.h_trusted_claims AS h_trusted_claims,
     m.k AS k,
     m.peak AS peak,
     m.ok AS ok,
@@ -191,7 +194,7 @@ judged AS (
     THEN 1 ELSE 0 END AS met
   FROM unpacked
 )
-SELECT rule, trust, k, met, requests, peak, ok, errors, distinct_paths, addresses, ok_addresses, ja4s, share, score, baseline_score, baseline_ratio, first_us, last_us, population, volume, older, busiest, median, scale, after_n, after_refused, after_ok, after_last_us, h_rows, h_newest_us, h_trusted, h_no_address, h_no_first_hop, h_shield, h_received, h_ahead, h_ok_requests, h_ok_addresses, h_trusted_newest_us, h_trusted_no_address, h_forgeable, h_oldest_us, h_trusted_not_client
+SELECT rule, trust, k, met, requests, peak, ok, errors, distinct_paths, addresses, ok_addresses, ja4s, share, score, baseline_score, baseline_ratio, first_us, last_us, population, volume, older, busiest, median, scale, after_n, after_refused, after_ok, after_last_us, h_rows, h_newest_us, h_trusted, h_no_address, h_no_first_hop, h_shield, h_received, h_ahead, h_ok_requests, h_ok_addresses, h_trusted_newest_us, h_trusted_no_address, h_forgeable, h_oldest_us, h_trusted_not_client, h_trusted_claims
 FROM judged
 WHERE met = 1 OR after_n > 0 OR tells
 ORDER BY rule, trust, requests DESC, k

@@ -16,6 +16,7 @@ WITH req AS (
     '' AS f_ja4,
     COALESCE(`first_hop`, FALSE) AS f_first_hop,
     COALESCE(`blocked`, FALSE) AS f_blocked,
+    COALESCE(`claims_other_ip`, FALSE) AS f_claims_other_ip,
     COALESCE(`sender`, '') AS f_sender,
     COALESCE(`address_source`, '') AS f_address_source,
     COALESCE(`time_source`, '') AS f_time_source,
@@ -31,7 +32,7 @@ aged AS (
   FROM req
 ),
 src AS (
-  SELECT us, age, DIV(age, 60000000) AS minute, CASE WHEN f_address_source = 'edge' THEN 0 ELSE 1 END + CASE WHEN f_sender IN ('mtls', 'token') THEN 0 ELSE 2 END AS trust, f_path, f_status, f_ja4, f_blocked, f_client_key, f_client_prefix, CASE
+  SELECT us, age, DIV(age, 60000000) AS minute, CASE WHEN f_address_source = 'edge' THEN 0 ELSE 1 END + CASE WHEN f_sender IN ('mtls', 'token') THEN 0 ELSE 2 END AS trust, f_path, f_status, f_ja4, f_blocked, f_claims_other_ip, f_client_key, f_client_prefix, CASE
       WHEN (STARTS_WITH(f_path, @v0) OR STARTS_WITH(f_cache, @v1)) THEN 0
       WHEN (f_method = @v2 AND STARTS_WITH(f_path, @v3)) THEN 20
       ELSE 1 END AS w, hop_unsaid, NOT (f_first_hop OR hop_unsaid) AS shield, f_time_source = 'received' AS received, f_time_source <> 'received' AND (f_first_hop OR hop_unsaid) AS base,
@@ -54,6 +55,7 @@ hits AS (
     CASE WHEN r.id < 0 AND us < @to_us AND f_client_key = '' THEN 1 ELSE 0 END AS h_no_address,
     CASE WHEN r.id < 0 AND us < @to_us AND hop_unsaid THEN 1 ELSE 0 END AS h_no_first_hop,
     CASE WHEN r.id < 0 AND us < @to_us AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND f_client_key = '' THEN 1 ELSE 0 END AS h_trusted_no_address,
+    CASE WHEN r.id < 0 AND us < @to_us AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND f_claims_other_ip THEN 1 ELSE 0 END AS h_trusted_claims,
     CASE WHEN r.id < 0 AND us < @to_us AND shield THEN 1 ELSE 0 END AS h_shield,
     CASE WHEN r.id < 0 AND us < @to_us AND received THEN 1 ELSE 0 END AS h_received,
     CASE WHEN r.id < 0 AND FALSE THEN 1 ELSE 0 END AS h_ahead,
@@ -80,7 +82,7 @@ parts AS (
     MIN(CASE WHEN rule >= 0 AND NOT f_blocked THEN us END) AS first_us, MAX(CASE WHEN rule >= 0 AND NOT f_blocked THEN us END) AS last_us,
     COUNT(CASE WHEN trust = 0 AND us >= from_us THEN 1 END) AS after_n, COUNT(CASE WHEN trust = 0 AND us >= from_us AND f_blocked THEN 1 END) AS after_refused, COUNT(CASE WHEN trust = 0 AND us >= from_us AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN 1 END) AS after_ok, MAX(CASE WHEN trust = 0 AND us >= from_us THEN us ELSE 0 END) AS after_last_us,
     SUM(CASE WHEN rule >= 0 AND NOT f_blocked THEN w ELSE 0 END) AS weight, SUM(CASE WHEN trust = 0 AND us >= from_us THEN w ELSE 0 END) AS after_weight,
-    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_forgeable) AS h_forgeable, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us, MIN(h_oldest_us) AS h_oldest_us
+    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_trusted_claims) AS h_trusted_claims, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_forgeable) AS h_forgeable, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us, MIN(h_oldest_us) AS h_oldest_us
   FROM watched
   GROUP BY rule, trust, k, minute, path, address, ja4
 ),
@@ -98,7 +100,7 @@ per_key AS (
     COALESCE(MIN(first_us), 0) AS first_us, COALESCE(MAX(last_us), 0) AS last_us,
     SUM(after_n) AS after_n, SUM(after_refused) AS after_refused, SUM(after_ok) AS after_ok, MAX(after_last_us) AS after_last_us,
     SUM(weight) AS weight, SUM(after_weight) AS after_weight,
-    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_forgeable) AS h_forgeable, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us, MIN(h_oldest_us) AS h_oldest_us
+    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_trusted_claims) AS h_trusted_claims, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_forgeable) AS h_forgeable, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us, MIN(h_oldest_us) AS h_oldest_us
   FROM minutes
   GROUP BY rule, trust, k
 ),
@@ -112,7 +114,7 @@ tally AS (
     SUM(older_n) AS older_n,
     COUNT(CASE WHEN h_ok_requests > 0 AND k <> '' THEN 1 END) AS h_ok_addresses,
     SUM(CASE WHEN rule < 0 AND FALSE THEN h_trusted ELSE 0 END) AS h_trusted_not_client,
-    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_forgeable) AS h_forgeable, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us, MIN(h_oldest_us) AS h_oldest_us
+    SUM(h_rows) AS h_rows, SUM(h_trusted) AS h_trusted, SUM(h_no_address) AS h_no_address, SUM(h_no_first_hop) AS h_no_first_hop, SUM(h_trusted_no_address) AS h_trusted_no_address, SUM(h_trusted_claims) AS h_trusted_claims, SUM(h_shield) AS h_shield, SUM(h_received) AS h_received, SUM(h_ahead) AS h_ahead, SUM(h_forgeable) AS h_forgeable, SUM(h_ok_requests) AS h_ok_requests, MAX(h_newest_us) AS h_newest_us, MAX(h_trusted_newest_us) AS h_trusted_newest_us, MIN(h_oldest_us) AS h_oldest_us
   FROM per_key
   GROUP BY rule, trust, requests
 ),
@@ -185,6 +187,7 @@ unpacked AS (
     t.h_forgeable AS h_forgeable,
     CASE WHEN t.h_oldest_us = 253402300800000000 THEN 0 ELSE t.h_oldest_us END AS h_oldest_us,
     t.h_trusted_not_client AS h_trusted_not_client,
+    t.h_trusted_claims AS h_trusted_claims,
     m.k AS k,
     m.peak AS peak,
     m.ok AS ok,
@@ -212,7 +215,7 @@ judged AS (
     THEN 1 ELSE 0 END AS met
   FROM unpacked
 )
-SELECT rule, trust, k, met, requests, peak, ok, errors, distinct_paths, addresses, ok_addresses, ja4s, share, score, baseline_score, baseline_ratio, first_us, last_us, population, volume, older, busiest, median, scale, after_n, after_refused, after_ok, after_last_us, h_rows, h_newest_us, h_trusted, h_no_address, h_no_first_hop, h_shield, h_received, h_ahead, h_ok_requests, h_ok_addresses, h_trusted_newest_us, h_trusted_no_address, h_forgeable, h_oldest_us, h_trusted_not_client, weight, after_weight
+SELECT rule, trust, k, met, requests, peak, ok, errors, distinct_paths, addresses, ok_addresses, ja4s, share, score, baseline_score, baseline_ratio, first_us, last_us, population, volume, older, busiest, median, scale, after_n, after_refused, after_ok, after_last_us, h_rows, h_newest_us, h_trusted, h_no_address, h_no_first_hop, h_shield, h_received, h_ahead, h_ok_requests, h_ok_addresses, h_trusted_newest_us, h_trusted_no_address, h_forgeable, h_oldest_us, h_trusted_not_client, h_trusted_claims, weight, after_weight
 FROM judged
 WHERE met = 1 OR after_n > 0 OR tells
 ORDER BY rule, trust, requests DESC, k
