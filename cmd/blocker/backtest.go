@@ -65,7 +65,7 @@ func (p *program) openReplay(ctx context.Context, since string, step time.Durati
 	if r.engine, err = p.openEngine(ctx, s); err != nil {
 		return nil, err
 	}
-	r.replayer = r.engine.(detect.Replayer) // every engine is one
+	r.replayer = r.engine
 	r.loadLists(ctx)
 	return r, nil
 }

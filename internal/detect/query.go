@@ -98,6 +98,7 @@ func (q Query) presentRefs() []keyRef {
 
 // Engine runs queries over stored records. BigQuery and DuckDB implement it and give the same answer.
 type Engine interface {
+	Replayer
 	// Detect scans the window once.
 	Detect(ctx context.Context, q Query) (Result, error)
 	// Evidence fills Evidence of at most 200 offenders.

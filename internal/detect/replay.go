@@ -31,15 +31,15 @@ type Replay struct {
 // ErrTooMany says that a replay meets more keys than it can look at.
 var ErrTooMany = errors.New("too many addresses come near a threshold")
 
-// Replayer runs the statements of a [Replay]. BigQuery and DuckDB implement it
-// and give the same answer.
+// Replayer runs statements that a [Scan] describes: those of a [Replay], and
+// [Query.Repeats]. BigQuery and DuckDB implement it and give the same answer.
 type Replayer interface {
 	// Scan runs one statement and returns the bytes it read, or with Dry what it
 	// would read, 0 when the engine does not say.
 	Scan(ctx context.Context, s Scan) (bytes int64, err error)
 }
 
-// Scan is one statement of a replay and where its rows go.
+// Scan is one statement and where its rows go.
 type Scan struct {
 	Name     string // for the job's label
 	Query    Query  // whose set and service are asked; To is the end of the range

@@ -97,6 +97,7 @@ type Health struct {
 	OKAddresses  int64     // distinct client_key among them
 	Loss         float64   // share of lines lost according to heartbeats, 0..1
 	LossKnown    bool
+	Repeats      Repeats // of request ids, where that was looked at: see Query.Repeats; no engine fills it
 
 	// The same of the rows a stranger cannot send, so that nobody can hide stale
 	// data behind fresh junk, or break the address column from outside. Trusted

@@ -153,6 +153,47 @@ func TestAFloodIsTakenApartAndAskedOnlyWhenThereIsOne(t *testing.T) {
 	}
 }
 
+// Request ids are a wide column: it is read of one minute, in a statement of its own, and where there is none it
+// costs nothing to find that out.
+func TestRepeatedRequestIdsAreCountedInOneMinute(t *testing.T) {
+	s, e := open(t, func(s *bqtest.Server, _ *bigquery.Options) {
+		s.Bytes, s.Schema = 4321, sinkSchema()
+		s.Answers["repeats"] = bqtest.Answer{Columns: []bqtest.Column{{Name: "ids", Type: "INTEGER"}, {Name: "repeated", Type: "INTEGER"}}, Rows: [][]any{{int64(900), int64(450)}}}
+	})
+	q, newest := question(t), now.Add(-3*time.Minute+30*time.Second)
+	var got detect.Repeats
+	scan := q.Repeats(newest, &got)
+	scan.Dry = true
+	if n, err := e.Scan(t.Context(), scan); err != nil || n != 4321 || got != (detect.Repeats{}) || e.Billed() != 0 {
+		t.Fatalf("a dry run reads %d bytes, %v, %+v", n, err, got)
+	}
+	scan.Dry = false
+	if n, err := e.Scan(t.Context(), scan); err != nil || n != 4321 {
+		t.Fatalf("%d bytes, %v", n, err)
+	}
+	minute := newest.Truncate(time.Minute).Add(-time.Minute)
+	if want := (detect.Repeats{Minute: minute, Rows: 900, Repeated: 450}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	asked := s.Queries()
+	last := asked[len(asked)-1]
+	if last.Labels["query"] != "repeats" || last.MaxBytes == 0 {
+		t.Errorf("labels %v, limit %d", last.Labels, last.MaxBytes)
+	}
+	var read []string
+	for _, m := range regexp.MustCompile(`jsonPayload\.(\w+)`).FindAllStringSubmatch(last.Text, -1) {
+		read = append(read, m[1])
+	}
+	slices.Sort(read)
+	if d := cmp.Diff([]string{"first_hop", "kind", "request_id", "service_id", "time_source"}, slices.Compact(read)); d != "" {
+		t.Errorf("columns read: %s", d)
+	}
+	s.Schema[2].Fields = slices.DeleteFunc(s.Schema[2].Fields, func(c bqtest.Column) bool { return c.Name == "request_id" })
+	if _, err := e.Scan(t.Context(), scan); !errors.Is(err, detect.ErrNoRequestID) || len(s.Queries()) != len(asked) {
+		t.Errorf("without the column: %v, %d queries", err, len(s.Queries())-len(asked))
+	}
+}
+
 func TestEveryQueryIsMarkedAndBounded(t *testing.T) {
 	s, e := open(t, func(s *bqtest.Server, o *bigquery.Options) {
 		o.BillingProject, s.Billing = "ops-project", "ops-project"
@@ -341,7 +382,7 @@ func TestASinkColumnThatIsNotThereYetIsEmptyAndMentionedOnce(t *testing.T) {
 		}
 	}
 	text := s.Queries()[0].Text
-	if !strings.Contains(text, "CAST(NULL AS STRING)") || strings.Contains(text, "jsonPayload.ja4") {
+	if !strings.Contains(text, "f_ja4") || strings.Contains(text, "jsonPayload.ja4") {
 		t.Errorf("the missing column is read:\n%s", text)
 	}
 	if n := strings.Count(log.String(), "field=ja4"); n != 1 {

@@ -77,6 +77,9 @@ func (s *source) statement(write func(detect.Source) (detect.Statement, error)) 
 		if !s.has(f) || s.isNew(f) || f == record.Kind {
 			return "" // the scan leaves other kinds out before anything is grouped
 		}
+		if path := s.cols[f].path; path != "" && !s.schema.has(path) {
+			return ""
+		}
 		need = need.With(f)
 		return record.Fields[f].Name
 	}

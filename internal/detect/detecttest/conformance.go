@@ -22,6 +22,7 @@ type Case struct {
 	Records []record.Record
 	Query   detect.Query
 	Floods  bool // also take every volume apart as a flood
+	Repeats bool // also count repeated request ids
 }
 
 // Run asks the engine every case of [Cases] and compares the whole answer, and
@@ -50,6 +51,9 @@ func Check(t *testing.T, e detect.Engine, c Case) {
 	}
 	if c.Floods {
 		checkFloods(t, e, c, got)
+	}
+	if c.Repeats {
+		checkRepeats(t, e, c, got.Health.Newest)
 	}
 	if err := e.Evidence(t.Context(), c.Query, got.Offenders); err != nil {
 		t.Fatalf("Evidence: %v", err)

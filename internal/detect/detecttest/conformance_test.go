@@ -55,6 +55,14 @@ func TestTheCasesHaveSomethingToFind(t *testing.T) {
 	if measured == 0 || unknown == 0 || private == 0 {
 		t.Errorf("%d offenders are measured against a baseline, %d are of a rule that has none, %d rows have no client's address", measured, unknown, private)
 	}
+	for _, c := range cases {
+		if !c.Repeats {
+			continue
+		}
+		if r := detecttest.ReferenceRepeats(c.Query, detecttest.T.Add(-time.Second), c.Records); r.Repeated < 10 || r.Rows < 2*r.Repeated+5 {
+			t.Errorf("%s: %+v proves little", c.Name, r)
+		}
+	}
 	var older int64
 	for _, v := range res.Volumes {
 		older += v.Older
