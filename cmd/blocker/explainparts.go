@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
 	"time"
 
 	"edgewarden/internal/acl"
+	"edgewarden/internal/detect"
 	"edgewarden/internal/ledger"
 	"edgewarden/internal/plain"
 	"edgewarden/internal/terminal"
@@ -97,6 +99,9 @@ func (d explanation) text(b *strings.Builder, v view) {
 				}
 				fmt.Fprintf(b, "    %s\n", strings.TrimSpace(where+agent))
 			}
+			if len(m.Classes) > 0 {
+				fmt.Fprintf(b, "    classes: %s\n", classesText(m.Classes))
+			}
 			for _, path := range m.Paths {
 				fmt.Fprintf(b, "    %s ×%d\n", plain.Text(path.Value, 100), path.N)
 			}
@@ -116,6 +121,15 @@ func (d explanation) text(b *strings.Builder, v view) {
 			fmt.Fprintf(b, "%s\n", strings.Replace(v.screen.Wrap(4, part.title+": "+plain.Text(line, 0)), "    ", "  ", 1))
 		}
 	}
+}
+
+// classesText says what made a weight: "login ×300 at 20, none ×12 at 1".
+func classesText(classes []detect.ClassCount) string {
+	parts := make([]string, len(classes))
+	for i, c := range classes {
+		parts[i] = fmt.Sprintf("%s ×%d at %d", cmp.Or(c.Class, "none"), c.N, c.Weight)
+	}
+	return strings.Join(parts, ", ")
 }
 
 func asnText(n int64) string {

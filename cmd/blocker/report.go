@@ -174,26 +174,27 @@ type offender struct {
 }
 
 type evidence struct {
-	Requests      int64          `json:"requests"`
-	Weight        *int64         `json:"weight,omitempty"` // only of rules whose when names weight
-	PeakPerMinute int64          `json:"peak_per_minute"`
-	OK            int64          `json:"ok"`
-	Errors        int64          `json:"errors"`
-	DistinctPaths int64          `json:"distinct_paths"`
-	Share         float64        `json:"share"`
-	Score         float64        `json:"score"`
-	BaselineScore *float64       `json:"baseline_score"` // null when no baseline is known
-	BaselineRatio *float64       `json:"baseline_ratio"`
-	Addresses     int64          `json:"addresses"`
-	JA4s          int64          `json:"ja4s"`
-	FirstSeen     time.Time      `json:"first_seen"`
-	LastSeen      time.Time      `json:"last_seen"`
-	Country       string         `json:"country,omitempty"`
-	ASN           int64          `json:"asn,omitempty"`
-	Paths         []detect.Count `json:"paths,omitempty"`
-	Agents        []detect.Count `json:"agents,omitempty"`
-	Statuses      []detect.Count `json:"statuses,omitempty"`
-	Sample        []string       `json:"sample,omitempty"`
+	Requests      int64               `json:"requests"`
+	Weight        *int64              `json:"weight,omitempty"` // only of rules whose when names weight
+	PeakPerMinute int64               `json:"peak_per_minute"`
+	OK            int64               `json:"ok"`
+	Errors        int64               `json:"errors"`
+	DistinctPaths int64               `json:"distinct_paths"`
+	Share         float64             `json:"share"`
+	Score         float64             `json:"score"`
+	BaselineScore *float64            `json:"baseline_score"` // null when no baseline is known
+	BaselineRatio *float64            `json:"baseline_ratio"`
+	Addresses     int64               `json:"addresses"`
+	JA4s          int64               `json:"ja4s"`
+	FirstSeen     time.Time           `json:"first_seen"`
+	LastSeen      time.Time           `json:"last_seen"`
+	Country       string              `json:"country,omitempty"`
+	ASN           int64               `json:"asn,omitempty"`
+	Paths         []detect.Count      `json:"paths,omitempty"`
+	Agents        []detect.Count      `json:"agents,omitempty"`
+	Statuses      []detect.Count      `json:"statuses,omitempty"`
+	Classes       []detect.ClassCount `json:"classes,omitempty"` // what makes the weight, most of it first
+	Sample        []string            `json:"sample,omitempty"`
 }
 
 type change struct {
@@ -324,6 +325,7 @@ func offenderDoc(service string, o detect.Offender) offender {
 	}
 	if e := o.Evidence; e != nil {
 		doc.Evidence.Country, doc.Evidence.ASN, doc.Evidence.Sample = e.Country, e.ASN, e.Sample
+		doc.Evidence.Classes = e.Classes
 		doc.Evidence.Paths, doc.Evidence.Agents, doc.Evidence.Statuses = e.Paths, e.Agents, e.Statuses
 	}
 	return doc

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -76,14 +77,14 @@ func (s *Set) Classes() []Class {
 	return out
 }
 
-// Weigh is what a request weighs, whatever rules count it.
-func (s *Set) Weigh(r *record.Record) int64 {
+// Weigh is what a request weighs, whatever rules count it, and the name of its class, "" for none.
+func (s *Set) Weigh(r *record.Record) (weight int64, class string) {
 	for _, c := range s.classes() {
 		if eval(c.where, fieldsOf(r)) {
-			return int64(c.Weight)
+			return int64(c.Weight), c.Name
 		}
 	}
-	return 1
+	return 1, ""
 }
 
 // Weighs reports whether a statement of the set has to look at classes: there are some, and a rule's when names weight.
@@ -151,15 +152,49 @@ func (s *Set) weightFields() []record.Field {
 	return out
 }
 
+// classColumn is the column of src that the classes make, if the statement looks at them.
+func (s *scan) classColumn() []string {
+	switch {
+	case !s.weighed:
+		return nil
+	case s.classed:
+		return []string{s.classOf() + " AS class"}
+	}
+	return []string{s.weigh() + " AS w"}
+}
+
 // weigh is the expression of what a row weighs, out of the fields of req.
 func (s *scan) weigh() string {
+	return s.byClass(func(_ int, c class) int { return c.Weight }, 1)
+}
+
+// classOf is the expression of the class of a row: its place among the classes, or how many there are for none.
+func (s *scan) classOf() string {
+	return s.byClass(func(i int, _ class) int { return i }, len(s.q.Set.classes()))
+}
+
+// byClass is the expression of a number of the first class that a row is in.
+func (s *scan) byClass(number func(int, class) int, none int) string {
 	var b strings.Builder
 	b.WriteString("CASE")
-	for _, c := range s.q.Set.classes() {
-		fmt.Fprintf(&b, "\n    WHEN %s THEN %d", s.sql(c.where, whereColumn), c.Weight)
+	for i, c := range s.q.Set.classes() {
+		fmt.Fprintf(&b, "\n    WHEN %s THEN %d", s.sql(c.where, whereColumn), number(i, c))
 	}
-	b.WriteString("\n    ELSE 1 END")
+	fmt.Fprintf(&b, "\n    ELSE %d END", none)
 	return b.String()
+}
+
+// classCount is the answer about one place of classOf.
+func (s *Set) classCount(place int, n int64) ClassCount {
+	if all := s.classes(); place >= 0 && place < len(all) {
+		return ClassCount{Class: all[place].Name, Weight: int64(all[place].Weight), N: n}
+	}
+	return ClassCount{Weight: 1, N: n}
+}
+
+// byWeight puts those that weigh most together first.
+func byWeight(a, b ClassCount) int {
+	return cmp.Or(cmp.Compare(b.N*b.Weight, a.N*a.Weight), cmp.Compare(b.N, a.N), strings.Compare(a.Class, b.Class))
 }
 
 // ifWeighed is the text when the statement looks at classes.

@@ -76,11 +76,12 @@ func TestTheFirstClassOfARequestSaysWhatItWeighs(t *testing.T) {
 		want         int64
 	}{"first": {"POST", "/static/x", 0}, "second": {"POST", "/login", 20}, "none": {"GET", "/", 1}} {
 		r := record.Record{Method: c.method, Path: c.path}
-		if got := set.Weigh(&r); got != c.want {
-			t.Errorf("%s: weighs %d, want %d", name, got, c.want)
+		class := map[string]string{"first": "static", "second": "login"}[name]
+		if got, in := set.Weigh(&r); got != c.want || in != class {
+			t.Errorf("%s: weighs %d in %q, want %d in %q", name, got, in, c.want, class)
 		}
 	}
-	if r := (record.Record{}); compile(t, rule()).Weigh(&r) != 1 {
+	if weight, class := compile(t, rule()).Weigh(&record.Record{}); weight != 1 || class != "" {
 		t.Error("without classes a request does not weigh 1")
 	}
 }

@@ -23,10 +23,11 @@ const (
 	aboutSample
 	aboutRate
 	aboutKinds
+	aboutClass = aboutKinds // only when the set weighs requests
 )
 
 // evidenceKeep is how many values of each kind are kept.
-var evidenceKeep = [aboutKinds]int{aboutPath: 5, aboutAgent: 3, aboutStatus: 5, aboutCountry: 1, aboutASN: 1, aboutSample: 5, aboutRate: ratePoints}
+var evidenceKeep = [...]int{aboutPath: 5, aboutAgent: 3, aboutStatus: 5, aboutCountry: 1, aboutASN: 1, aboutSample: 5, aboutRate: ratePoints, aboutClass: MaxClasses + 1}
 
 // EvidenceRequests bounds the work on paths, agents and samples: those of an
 // offender's newest minutes are looked at, as many as it takes to hold so many
@@ -40,7 +41,20 @@ const EvidenceRequests = 10_000
 const EvidenceKept = 200_000
 
 // inFull are the kinds that are counted over all requests; they have few values.
-var inFull = fmt.Sprintf("about IN (%d, %d, %d, %d)", aboutStatus, aboutCountry, aboutASN, aboutRate)
+func (s *scan) inFull() string {
+	return fmt.Sprintf("about IN (%d, %d, %d, %d%s)", aboutStatus, aboutCountry, aboutASN, aboutRate, s.ifWeighed(fmt.Sprintf(", %d", aboutClass)))
+}
+
+// kinds are the kinds of evidence that are looked for.
+func (s *scan) kinds() []string {
+	var all []string
+	for kind := range evidenceKeep {
+		if kind != aboutClass || s.weighed {
+			all = append(all, strconv.Itoa(kind))
+		}
+	}
+	return all
+}
 
 // evidenceCut is how many characters of a text from the log are kept.
 const evidenceCut = 256
@@ -80,7 +94,8 @@ func (s *Set) EvidenceSQL(d Dialect, src Source, q Query, offenders []Offender) 
 		return Statement{}, err
 	}
 	more := []record.Field{record.Path, record.Method, record.UserAgent, record.ClientCountry, record.ClientASN}
-	sc := newScan(d, src, q, more...)
+	sc := newScan(d, src, q, append(s.weightFields(), more...)...)
+	sc.weighed, sc.classed = s.Weighs(), true
 	steps := sc.steps(sc.carried(more...)...)
 	of := map[int64]bool{}
 	for _, k := range keys {
@@ -91,9 +106,9 @@ func (s *Set) EvidenceSQL(d Dialect, src Source, q Query, offenders []Offender) 
 		rules = "UNNEST([\n    " + sc.rulesList(of, func(id, grp string) string {
 			return fmt.Sprintf("STRUCT(%s AS id, %s AS grp)", id, grp)
 		}) + "\n  ]) r"
-		kinds = "UNNEST([0, 1, 2, 3, 4, 5, 6]) about"
+		kinds = "UNNEST([" + strings.Join(sc.kinds(), ", ") + "]) about"
 	} else {
-		steps = append(sc.onlyOf(keys, of, steps), cte{name: "kinds(about)", body: "VALUES (0), (1), (2), (3), (4), (5), (6)"})
+		steps = append(sc.onlyOf(keys, of, steps), cte{name: "kinds(about)", body: "VALUES (" + strings.Join(sc.kinds(), "), (") + ")"})
 	}
 	key := sc.key()
 	steps = append(steps,
@@ -107,7 +122,7 @@ func (s *Set) EvidenceSQL(d Dialect, src Source, q Query, offenders []Offender) 
 	steps = sc.evidenceWanted(steps, keys, most)
 	detail := ""
 	if most > EvidenceRequests {
-		detail = fmt.Sprintf("\nWHERE %s OR newer < %d", inFull, EvidenceRequests)
+		detail = fmt.Sprintf("\nWHERE %s OR newer < %d", sc.inFull(), EvidenceRequests)
 	}
 	steps = append(steps,
 		cte{name: "told", body: "SELECT rule, trust, k, about,\n  " + sc.evidenceValue() + " AS v\nFROM recent CROSS JOIN " + kinds + detail},
@@ -118,7 +133,7 @@ func (s *Set) EvidenceSQL(d Dialect, src Source, q Query, offenders []Offender) 
 	)
 	last := "SELECT " + strings.Join([]string{sc.bigint("rule") + " AS rule", sc.bigint("trust") + " AS trust", "k", sc.bigint("about") + " AS about", "v",
 		sc.bigint("n") + " AS n", sc.bigint("place") + " AS place"}, ", ") + "\nFROM placed\nWHERE place <= CASE about"
-	for kind, keep := range evidenceKeep {
+	for kind, keep := range evidenceKeep[:len(sc.kinds())] {
 		last += fmt.Sprintf(" WHEN %d THEN %d", kind, keep)
 	}
 	last += " ELSE 0 END\nORDER BY rule, trust, k, about, place"
@@ -192,10 +207,11 @@ func evidenceKeys(s *Set, offenders []Offender) ([]keyRef, error) {
 func (s *scan) evidenceValue() string {
 	cut := func(x string) string { return fmt.Sprintf("LEFT(%s, %d)", x, evidenceCut) }
 	text := func(x string) string { return "CAST(" + x + " AS " + s.str + ")" }
-	return fmt.Sprintf("CASE about WHEN %d THEN %s WHEN %d THEN %s WHEN %d THEN %s WHEN %d THEN %s WHEN %d THEN %s WHEN %d THEN %s\n"+
+	return fmt.Sprintf("CASE about WHEN %d THEN %s WHEN %d THEN %s WHEN %d THEN %s WHEN %d THEN %s WHEN %d THEN %s WHEN %d THEN %s%s\n"+
 		"    ELSE LPAD(%s, %d, '0') || ' ' || %s || ' ' || %s || ' ' || %s END",
 		aboutPath, cut("f_path"), aboutAgent, cut("f_user_agent"), aboutStatus, text("f_status"),
 		aboutCountry, cut("f_client_country"), aboutASN, text("f_client_asn"), aboutRate, text(s.ratePlace()),
+		s.ifWeighed(fmt.Sprintf(" WHEN %d THEN %s", aboutClass, text("class"))),
 		text("us"), sampleDigits, cut("f_method"), cut("f_path"), text("f_status"))
 }
 
@@ -212,9 +228,18 @@ func AttachEvidence(q Query, offenders []Offender, rows []EvidenceRow) {
 		o.Evidence = of[id]
 	}
 	for _, r := range rows {
-		if e := of[keyRef{rule: r.Rule, trust: r.Trust, key: r.Key}]; e != nil {
+		e := of[keyRef{rule: r.Rule, trust: r.Trust, key: r.Key}]
+		switch {
+		case e == nil:
+		case r.About != aboutClass:
 			e.add(r)
+		case q.Set.rules[r.Rule].uses(mWeight):
+			place, _ := strconv.Atoi(r.Value) // digits, as for the ASN
+			e.Classes = append(e.Classes, q.Set.classCount(place, r.N))
 		}
+	}
+	for _, e := range of {
+		slices.SortFunc(e.Classes, byWeight)
 	}
 }
 

@@ -69,6 +69,9 @@ func statements() []statement {
 		{"evidence", func(d detect.Dialect) (detect.Statement, error) {
 			return every.EvidenceSQL(d, source(d), full, offenders)
 		}},
+		{"evidence-weights", func(d detect.Dialect) (detect.Statement, error) {
+			return weighs.EvidenceSQL(d, source(d), weighed, []detect.Offender{{Key: "203.0.113.9", Rule: "flood", Measures: detect.Measures{Requests: detect.EvidenceRequests + 1}}})
+		}},
 		{"evidence-long", func(d detect.Dialect) (detect.Statement, error) {
 			return long.EvidenceSQL(d, source(d), slow, []detect.Offender{{Key: "203.0.113.9", Rule: "long"}})
 		}},

@@ -67,18 +67,26 @@ type Count struct {
 	N     int64  `json:"n"`
 }
 
+// ClassCount is how many requests of a key are in a class.
+type ClassCount struct {
+	Class  string `json:"class"`  // empty for those in none
+	Weight int64  `json:"weight"` // of one of them
+	N      int64  `json:"n"`
+}
+
 // Evidence is what a person wants to see before a block. Its texts come from
 // the log, are hostile, and are cut to 256 characters. Paths, Agents and Sample
 // are those of the newest minutes that hold 10,000 of the key's requests, or of
 // all of them; the rest is of all.
 type Evidence struct {
-	Country  string   // most frequent
-	ASN      int64    // most frequent; 0 unknown
-	Paths    []Count  // top five
-	Agents   []Count  // top three
-	Statuses []Count  // top five
-	Sample   []string // the last few requests as "time method path status", newest first
-	Rate     Rate     // requests over the window
+	Country  string       // most frequent
+	ASN      int64        // most frequent; 0 unknown
+	Paths    []Count      // top five
+	Agents   []Count      // top three
+	Statuses []Count      // top five
+	Sample   []string     // the last few requests as "time method path status", newest first
+	Rate     Rate         // requests over the window
+	Classes  []ClassCount // what makes the weight, most of it first; only of a rule whose when names weight, and only with classes
 }
 
 // Health is what the data itself looks like.

@@ -35,9 +35,7 @@ func (s *replayScan) steps(only string, carry ...record.Field) []cte {
 	for _, field := range s.carried(carry...) {
 		columns = append(columns, f(field))
 	}
-	if s.weighed {
-		columns = append(columns, s.weigh()+" AS w")
-	}
+	columns = append(columns, s.classColumn()...)
 	if only != "" {
 		only = "\n  AND " + only
 	}

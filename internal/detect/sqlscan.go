@@ -42,7 +42,8 @@ type scan struct {
 	q       Query
 	src     Source
 	fields  []record.Field
-	weighed bool // src says what a row weighs, in w
+	weighed bool // src says what a row weighs, in w,
+	classed bool // or rather of which class it is, in class
 }
 
 func newScan(d Dialect, src Source, q Query, more ...record.Field) *scan {
@@ -130,9 +131,7 @@ func (s *scan) steps(carry ...record.Field) []cte {
 	for _, field := range carry {
 		columns = append(columns, f(field))
 	}
-	if s.weighed {
-		columns = append(columns, s.weigh()+" AS w")
-	}
+	columns = append(columns, s.classColumn()...)
 	columns = append(columns, "hop_unsaid", shield+" AS shield", received+" AS received", base+" AS base")
 	return []cte{
 		s.req(),

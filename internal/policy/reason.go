@@ -19,6 +19,9 @@ func blockReason(o *detect.Offender, strikes int, length time.Duration, shared b
 	var b strings.Builder
 	m := o.Measures
 	fmt.Fprintf(&b, "Rule %s: %d requests", o.Rule, m.Requests)
+	if m.Weighed {
+		fmt.Fprintf(&b, " of weight %d", m.Weight)
+	}
 	if m.PeakPerMinute > 0 {
 		fmt.Fprintf(&b, ", at most %d a minute", m.PeakPerMinute)
 	}

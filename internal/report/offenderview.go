@@ -19,6 +19,7 @@ type offenderRow struct {
 	Requests      string
 	RequestsN     int64
 	Floor         string // "at least 60 errors"
+	Weight        string // "" of a rule that does not weigh
 	Peak          int64
 	OK, Errors    string
 	Share, Score  string
@@ -36,6 +37,7 @@ type offenderRow struct {
 	TopPaths      []countRow
 	Agents        []countRow
 	Statuses      []countRow
+	Classes       []countRow // what makes the weight
 	Sample        []string
 	before, after int64 // requests of the period before, and of the last
 }
@@ -140,6 +142,9 @@ func offenderOf(o detect.Offender, now time.Time) offenderRow {
 		untrusted = append(untrusted, "the sender is not authenticated")
 	}
 	row.Untrusted = strings.Join(untrusted, ", ")
+	if m.Weighed {
+		row.Weight = number(m.Weight)
+	}
 	e := o.Evidence
 	if e == nil {
 		return row
@@ -149,11 +154,21 @@ func offenderOf(o detect.Offender, now time.Time) offenderRow {
 	if e.ASN != 0 {
 		row.Origin = strings.TrimSpace(fmt.Sprintf("%s AS%d", row.Origin, e.ASN))
 	}
+	row.Classes = classRows(e.Classes)
 	row.TopPaths, row.Agents, row.Statuses = countRows(e.Paths), countRows(e.Agents), countRows(e.Statuses)
 	for _, line := range e.Sample {
 		row.Sample = append(row.Sample, log(line))
 	}
 	return row
+}
+
+// classRows are the classes that make a weight: "login, 20 each".
+func classRows(classes []detect.ClassCount) []countRow {
+	var rows []countRow
+	for _, c := range classes {
+		rows = append(rows, countRow{fmt.Sprintf("%s, %d each", cmp.Or(short(c.Class), "no class"), c.Weight), number(c.N)})
+	}
+	return rows
 }
 
 func countRows(counts []detect.Count) []countRow {

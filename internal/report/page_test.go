@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"edgewarden/internal/detect"
 	"edgewarden/internal/policy"
 	"edgewarden/internal/report"
 	"edgewarden/internal/report/reporttest"
@@ -134,6 +135,18 @@ func TestARunSaysWhatItDidAndHowToUndoIt(t *testing.T) {
 		t.Errorf("%d blocks are shown, want 20, 3 of them gone, and 9 new", n)
 	}
 	has(t, "the enforcement", text(d.find("dl", "figures")[0]), "until 7 May 07:30 (in 1d)")
+}
+
+func TestAnOffenderByWeightShowsWhatMakesIt(t *testing.T) {
+	r := reporttest.Busy(3)
+	for i := range r.Services[0].Found.Offenders {
+		o := &r.Services[0].Found.Offenders[i]
+		o.Measures.Weighed, o.Measures.Weight = true, 34_567
+		o.Evidence.Classes = []detect.ClassCount{{Class: "login", Weight: 20, N: 1728}, {Weight: 1, N: 7}, {Class: "static", N: 5000}}
+	}
+	r.Services[0].Actions["flood"] = policy.Action{Floor: 3000, FloorOf: "weight"}
+	d, _ := read(t, r)
+	has(t, "the offenders", strings.Join(d.rows("offenders"), "\n"), "at least a weight of 3,000", "Weight 34,567", "Classes 1,728 login, 20 each 7 no class, 1 each 5,000 static, 0 each")
 }
 
 func TestOtherPages(t *testing.T) {

@@ -78,10 +78,21 @@ func TestTheWeightsOfTheCasesAreNotTheRequests(t *testing.T) {
 		res := detecttest.Reference(c.Query, c.Records)
 		switch c.Name {
 		case "requests weigh what their class says":
-			rules, nothing, differ, after := map[string]int{}, 0, 0, 0
+			rules, nothing, differ, after, mixed := map[string]int{}, 0, 0, 0, 0
 			for _, o := range res.Offenders {
 				rules[o.Rule]++
 				m := o.Measures
+				var sum int64
+				classes := detecttest.ReferenceEvidence(c.Query, o, c.Records).Classes
+				for _, k := range classes {
+					sum += k.N * k.Weight
+				}
+				if sum != m.Weight || (len(classes) > 0) != m.Weighed {
+					t.Errorf("%s weighs %d, its classes %v", o.Key, m.Weight, classes)
+				}
+				if len(classes) > 2 {
+					mixed++
+				}
 				if m.Weighed && m.Weight == 0 {
 					nothing++
 				}
@@ -99,8 +110,8 @@ func TestTheWeightsOfTheCasesAreNotTheRequests(t *testing.T) {
 					t.Errorf("rule %s has %d offenders of %d keys", r.Name, rules[r.Name], res.Population[r.Name])
 				}
 			}
-			if nothing == 0 || differ < 10 || after == 0 {
-				t.Errorf("%d weigh nothing, %d other than their requests, %d answers about present keys too", nothing, differ, after)
+			if nothing == 0 || differ < 10 || after == 0 || mixed < 10 {
+				t.Errorf("%d weigh nothing, %d other than their requests, %d answers about present keys too, %d are of several classes", nothing, differ, after, mixed)
 			}
 		case "the first class that a request is in counts, and none weighs one":
 			got := map[string]int64{}

@@ -40,7 +40,10 @@ func ReferenceEvidence(q detect.Query, o detect.Offender, recs []record.Record) 
 		}
 		return n
 	}
+	classes := map[detect.ClassCount]int64{}
 	for _, r := range list {
+		weight, class := q.Set.Weigh(r.Record)
+		classes[detect.ClassCount{Class: class, Weight: weight}]++
 		statuses[fmt.Sprint(status(r.Record))]++
 		countries[r.ClientCountry]++
 		if r.Has(record.ClientASN) {
@@ -56,6 +59,14 @@ func ReferenceEvidence(q detect.Query, o detect.Offender, recs []record.Record) 
 	delete(countries, "")
 	delete(asns, "0")
 	e := &detect.Evidence{Paths: top(paths, 5), Agents: top(agents, 3), Statuses: top(statuses, 5), Rate: rate}
+	if q.Set.UsesWeight(o.Rule) && len(q.Set.Classes()) > 0 {
+		for c, n := range classes {
+			e.Classes = append(e.Classes, detect.ClassCount{Class: c.Class, Weight: c.Weight, N: n})
+		}
+		slices.SortFunc(e.Classes, func(a, b detect.ClassCount) int {
+			return cmp.Or(cmp.Compare(b.N*b.Weight, a.N*a.Weight), cmp.Compare(b.N, a.N), strings.Compare(a.Class, b.Class))
+		})
+	}
 	for _, c := range top(countries, 1) {
 		e.Country = c.Value
 	}

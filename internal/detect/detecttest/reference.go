@@ -175,6 +175,11 @@ func order(t detect.Trust) int {
 	return n
 }
 
+func weightOf(s *detect.Set, r row) int64 {
+	weight, _ := s.Weigh(r.Record)
+	return weight
+}
+
 // measureOf is measure as the rule sees it.
 func measureOf(q detect.Query, rule detect.Rule, list []row) detect.Measures {
 	m := measure(q, list)
@@ -192,7 +197,7 @@ func measure(q detect.Query, list []row) (m detect.Measures) {
 			continue
 		}
 		m.Requests++
-		m.Weight += q.Set.Weigh(r.Record)
+		m.Weight += weightOf(q.Set, r)
 		ok := status(r.Record) >= 1 && status(r.Record) < 400
 		if ok {
 			m.OK++
@@ -253,7 +258,7 @@ func after(q detect.Query, rule detect.Rule, p detect.Present, rows []row) detec
 		}
 		a.Requests++
 		if q.Set.UsesWeight(p.Rule) {
-			a.Weight += q.Set.Weigh(r.Record)
+			a.Weight += weightOf(q.Set, r)
 		}
 		if r.refused {
 			a.Refused++

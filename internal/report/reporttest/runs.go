@@ -251,7 +251,7 @@ func Hostile() report.Run {
 		o := &s.Found.Offenders[i]
 		o.Key, o.Group, o.Rule = evil(), detect.ByJA4, evil()
 		e := o.Evidence
-		e.Country = evil()
+		e.Country, e.Classes = evil(), []detect.ClassCount{{Class: evil(), Weight: 20, N: 3}}
 		e.Paths = []detect.Count{{Value: evil(), N: 3}, {Value: long(), N: 2}, {Value: "", N: 1}}
 		e.Agents, e.Statuses, e.Sample = []detect.Count{{Value: long(), N: 9}}, []detect.Count{{Value: evil(), N: 9}}, []string{evil(), long()}
 	}
