@@ -3,8 +3,6 @@ package detect
 import (
 	"fmt"
 	"strings"
-
-	"edgewarden/internal/record"
 )
 
 // keep makes DuckDB compute a step once and hold its rows in memory.
@@ -56,17 +54,17 @@ func (s *scan) countFirst(steps []cte) ([]cte, string) {
 // for, and never once a rule: one address can send most of the requests and
 // break every rule, with a path of its own in each request. So nothing here
 // holds a row of its own for a request and a rule, nor a text for a request;
-// wanted is computed anew where it is read, from src, which is in memory.
+// wanted is read once, grouped at the same time by minute and by each value of which the different ones are counted: in
+// parts a row has one of minute, path, ja4 and address, and the others are NULL. Paths and fingerprints are told apart by
+// their MD5, of 16 bytes however long the text; a fast hash would let a client choose paths that count as one.
 func (s *scan) candidates() []cte {
 	tallied := func(m measure) bool {
 		return m == mRequests || m == mShare || m == mScore || m == mBaselineScore || m == mBaselineRatio || m == mWeight && !s.weighed
 	}
 	known := func(m measure) bool { return m == mWeight || tallied(m) }
-	// Different values by their MD5, of 16 bytes however long the text; a fast
-	// hash would let a client choose paths that count as one.
-	different := func(field, more string) string {
-		return "FROM (SELECT kid, md5_number(" + field + ") AS v, BIT_OR(bits) AS bits FROM wanted" + more + " GROUP BY ALL) x JOIN candidates c USING (kid)\n" +
-			"WHERE (x.bits >> c.rule) & 1 = 1 GROUP BY c.id"
+	// What a minute adds up to, without the rows of different values, whose minute is NULL.
+	ofMinutes := func(aggregate, column string) string {
+		return aggregate + "(CASE WHEN minute IS NOT NULL THEN " + column + " END)"
 	}
 	return []cte{
 		{name: "near", body: "SELECT r.grp AS grp, r.counter AS counter, rule, trust, requests, share, score, baseline_score, baseline_ratio, population\n" +
@@ -81,36 +79,34 @@ func (s *scan) candidates() []cte {
 				"FROM src s JOIN keys q ON q.k = %s AND q.trust = s.trust\n"+
 				"WHERE q.grp = %d AND s.mask & q.bits <> 0 AND NOT f_blocked", key, grp)
 		})},
-		{name: "by_minute", body: "SELECT kid, bits, minute, COUNT(*) AS n, " + countIf(okStatus) + " AS ok, " + countIf(failedStatus) + " AS errors, MIN(us) AS first_us, MAX(us) AS last_us\n" +
-			"FROM wanted GROUP BY kid, bits, minute"},
-		{name: "minutes", body: "SELECT c.id AS id, SUM(n) AS n, SUM(ok) AS ok, SUM(errors) AS errors, MIN(first_us) AS first_us, MAX(last_us) AS last_us\n" +
-			"FROM by_minute x JOIN candidates c USING (kid)\nWHERE (x.bits >> c.rule) & 1 = 1 GROUP BY c.id, minute"},
-		{name: "totals", body: "SELECT id, MAX(n) AS peak, SUM(ok) AS ok, SUM(errors) AS errors, MIN(first_us) AS first_us, MAX(last_us) AS last_us\n" +
-			"FROM minutes GROUP BY id"},
-		{name: "paths", body: "SELECT c.id AS id, COUNT(*) AS distinct_paths\n" + different("f_path", "")},
-		{name: "fingerprints", body: "SELECT c.id AS id, COUNT(*) AS ja4s\n" + different("f_ja4", " WHERE f_ja4 <> ''")},
-		{name: "clients", body: "SELECT c.id AS id, COUNT(*) AS addresses, " + countIf("(x.ok >> c.rule) & 1 = 1") + " AS ok_addresses\n" +
-			"FROM (SELECT kid, f_client_key, BIT_OR(bits) AS bits, BIT_OR(CASE WHEN " + okStatus + " THEN bits ELSE 0 END) AS ok\n" +
-			"  FROM wanted WHERE grp <> 0 AND f_client_key <> '' GROUP BY kid, f_client_key) x JOIN candidates c USING (kid)\n" +
-			"WHERE (x.bits >> c.rule) & 1 = 1 GROUP BY c.id"},
-		{name: "measured", body: "SELECT c.*, t.* EXCLUDE (id), p.distinct_paths, COALESCE(f.ja4s, 0) AS ja4s,\n" +
-			"  CASE WHEN grp = 0 THEN 1 ELSE COALESCE(a.addresses, 0) END AS addresses,\n" +
-			"  CASE WHEN grp = 0 THEN CASE WHEN t.ok > 0 THEN 1 ELSE 0 END ELSE COALESCE(a.ok_addresses, 0) END AS ok_addresses\n" +
-			"FROM candidates c JOIN totals t USING (id) JOIN paths p USING (id) LEFT JOIN fingerprints f USING (id) LEFT JOIN clients a USING (id)"},
+		{name: "parts", body: "SELECT kid, minute, path, ja4, address, BIT_OR(bits) AS bits, BIT_OR(ok_bits) AS ok_bits, COUNT(*) AS n,\n" +
+			"  " + countIf("ok_bits <> 0") + " AS ok, " + countIf(failedStatus) + " AS errors, MIN(us) AS first_us, MAX(us) AS last_us\n" +
+			"FROM (SELECT *, bits AS own_bits, CASE WHEN " + okStatus + " THEN bits ELSE 0 END AS ok_bits, NULLIF(f_client_key, '') AS address,\n" +
+			"  md5_number(f_path) AS path, CASE WHEN f_ja4 <> '' THEN md5_number(f_ja4) END AS ja4 FROM wanted)\n" +
+			"GROUP BY GROUPING SETS ((kid, minute, own_bits), (kid, path), (kid, ja4), (kid, address))"},
+		{name: "minutes", body: "SELECT c.id AS id, minute, SUM(n) AS n, SUM(ok) AS ok, SUM(errors) AS errors, MIN(first_us) AS first_us, MAX(last_us) AS last_us,\n" +
+			"  COUNT(path) AS distinct_paths, COUNT(ja4) AS ja4s, COUNT(address) AS addresses, " + countIf("address IS NOT NULL AND (ok_bits >> c.rule) & 1 = 1") + " AS ok_addresses\n" +
+			"FROM parts x JOIN candidates c USING (kid)\nWHERE (x.bits >> c.rule) & 1 = 1 GROUP BY c.id, minute"},
+		{name: "measured", body: "SELECT c.*, t.* EXCLUDE (id)\nFROM candidates c JOIN (\n" +
+			"  SELECT id, " + ofMinutes("MAX", "n") + " AS peak, " + ofMinutes("SUM", "ok") + " AS ok, " + ofMinutes("SUM", "errors") + " AS errors, " + ofMinutes("MIN", "first_us") + " AS first_us, " + ofMinutes("MAX", "last_us") + " AS last_us,\n" +
+			"    SUM(distinct_paths) AS distinct_paths, SUM(ja4s) AS ja4s, SUM(addresses) AS addresses, SUM(ok_addresses) AS ok_addresses\n" +
+			"  FROM minutes GROUP BY id) t USING (id)"},
 	}
 }
 
 // counts counts what every key asked for: a step for each grouping, with a row
 // a key and a column a counter, and counts, which lists them one below the other.
+// by_address has every address, and what the health of the data asks of it.
 func (s *scan) counts() []cte {
 	var steps []cte
-	list := s.perGroup(func(grp int, key, bits string) string {
+	var lists []string
+	for g, bits := range s.groupBits() {
 		var columns, counters, n, w []string
 		for i, c := range s.q.Set.rules {
-			if groupIndex(c.Group) != grp || s.q.Set.counter(i) != i {
+			if groupIndex(c.Group) != g || s.q.Set.counter(i) != i {
 				continue
 			}
-			hit := fmt.Sprintf("mask & %s <> 0", s.bigint(fmt.Sprint(int64(1)<<i)))
+			hit := fmt.Sprintf("mask & %s <> 0 AND NOT f_blocked", s.bigint(fmt.Sprint(int64(1)<<i)))
 			columns = append(columns, fmt.Sprintf("%s AS n%d", countIf(hit), i))
 			counters, n = append(counters, fmt.Sprint(i)), append(n, fmt.Sprintf("n%d", i))
 			if s.weighed {
@@ -118,13 +114,26 @@ func (s *scan) counts() []cte {
 				w = append(w, fmt.Sprintf("w%d", i))
 			}
 		}
-		name := fmt.Sprintf("counts_%d", grp)
-		steps = append(steps, cte{name: name, hint: keep, body: fmt.Sprintf("SELECT trust, %s AS k,\n  %s\nFROM src\n"+
-			"WHERE mask & %s <> 0 AND NOT f_blocked AND %s <> ''\nGROUP BY ALL", key, strings.Join(columns, ",\n  "), bits, key)})
+		where := fmt.Sprintf("\nWHERE mask & %s <> 0", s.bigint(fmt.Sprint(bits)))
+		if groups[g] == ByAddress {
+			where = ""
+			for _, h := range s.healthTests() {
+				if h.name == "h_trusted" || h.name == "h_ok_requests" {
+					columns = append(columns, countIf(h.test)+" AS "+h.name)
+				}
+			}
+		}
+		if len(columns) == 0 {
+			continue
+		}
+		name := "by_" + string(groups[g])
+		steps = append(steps, cte{name: name, hint: keep, body: "SELECT trust, " + s.keyOf(groups[g]) + " AS k,\n  " + strings.Join(columns, ",\n  ") + "\nFROM src" + where + "\nGROUP BY ALL"})
 		each := func(values []string) string { return "UNNEST([" + strings.Join(values, ", ") + "])" }
-		return "SELECT trust, k, " + each(counters) + " AS counter, " + each(n) + " AS requests" + s.ifWeighed(", "+each(w)+" AS weight") + " FROM " + name
-	})
-	return append(steps, cte{name: "counts", hint: compute, body: "SELECT * FROM (\n" + indent(list) + "\n) WHERE requests > 0"})
+		if bits != 0 {
+			lists = append(lists, "SELECT trust, k, "+each(counters)+" AS counter, "+each(n)+" AS requests"+s.ifWeighed(", "+each(w)+" AS weight")+" FROM "+name+" WHERE k <> ''")
+		}
+	}
+	return append(steps, cte{name: "counts", hint: compute, body: "SELECT * FROM (\n" + indent(strings.Join(lists, "\nUNION ALL\n")) + "\n) WHERE requests > 0"})
 }
 
 // rulesTable lists the rules with their group and their counter.
@@ -175,15 +184,12 @@ func (s *scan) healthColumns() map[string]string {
 	}
 	for _, h := range s.healthTests() {
 		given[h.name] = countIf(h.test)
-		if h.name == "h_ok_requests" {
-			given["h_ok_addresses"] = "COUNT(DISTINCT CASE WHEN " + h.test + " THEN NULLIF(" + f(record.ClientKey) + ", '') END)"
-		}
 	}
+	given["h_ok_addresses"] = "(SELECT " + countIf("h_ok_requests > 0 AND k <> ''") + " FROM by_address)"
 	given["h_oldest_us"] = "COALESCE(MIN(CASE WHEN " + s.newestTests()[0].test + " THEN us END), 0)"
 	given["h_trusted_not_client"] = "0"
 	if test := s.notClient("k"); test != "FALSE" { // once an address, not once a row
-		given["h_trusted_not_client"] = "(SELECT COALESCE(SUM(n), 0) FROM (SELECT f_client_key AS k, COUNT(*) AS n FROM src WHERE us < " +
-			s.named("to_us", s.q.To.UnixMicro()) + " AND " + trusted + " GROUP BY ALL) WHERE " + test + ")"
+		given["h_trusted_not_client"] = "(SELECT COALESCE(SUM(h_trusted), 0) FROM by_address WHERE " + test + ")"
 	}
 	return given
 }

@@ -43,27 +43,28 @@ rules(id, grp, counter) AS (
       (0, 0, 0),
       (1, 1, 1)
 ),
-counts_0 AS MATERIALIZED (
+by_address AS MATERIALIZED (
   SELECT trust, f_client_key AS k,
-    COUNT(CASE WHEN mask & CAST(1 AS BIGINT) <> 0 THEN 1 END) AS n0,
-    CAST(SUM(CASE WHEN mask & CAST(1 AS BIGINT) <> 0 THEN w ELSE 0 END) AS BIGINT) AS w0
+    COUNT(CASE WHEN mask & CAST(1 AS BIGINT) <> 0 AND NOT f_blocked THEN 1 END) AS n0,
+    CAST(SUM(CASE WHEN mask & CAST(1 AS BIGINT) <> 0 AND NOT f_blocked THEN w ELSE 0 END) AS BIGINT) AS w0,
+    COUNT(CASE WHEN us < $to_us AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') THEN 1 END) AS h_trusted,
+    COUNT(CASE WHEN us < $to_us AND base AND trust = 0 AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN 1 END) AS h_ok_requests
   FROM src
-  WHERE mask & CAST(1 AS BIGINT) <> 0 AND NOT f_blocked AND f_client_key <> ''
   GROUP BY ALL
 ),
-counts_1 AS MATERIALIZED (
+by_prefix AS MATERIALIZED (
   SELECT trust, f_client_prefix AS k,
-    COUNT(CASE WHEN mask & CAST(2 AS BIGINT) <> 0 THEN 1 END) AS n1,
-    CAST(SUM(CASE WHEN mask & CAST(2 AS BIGINT) <> 0 THEN w ELSE 0 END) AS BIGINT) AS w1
+    COUNT(CASE WHEN mask & CAST(2 AS BIGINT) <> 0 AND NOT f_blocked THEN 1 END) AS n1,
+    CAST(SUM(CASE WHEN mask & CAST(2 AS BIGINT) <> 0 AND NOT f_blocked THEN w ELSE 0 END) AS BIGINT) AS w1
   FROM src
-  WHERE mask & CAST(2 AS BIGINT) <> 0 AND NOT f_blocked AND f_client_prefix <> ''
+  WHERE mask & CAST(2 AS BIGINT) <> 0
   GROUP BY ALL
 ),
 counts AS NOT MATERIALIZED (
   SELECT * FROM (
-    SELECT trust, k, UNNEST([0]) AS counter, UNNEST([n0]) AS requests, UNNEST([w0]) AS weight FROM counts_0
+    SELECT trust, k, UNNEST([0]) AS counter, UNNEST([n0]) AS requests, UNNEST([w0]) AS weight FROM by_address WHERE k <> ''
     UNION ALL
-    SELECT trust, k, UNNEST([1]) AS counter, UNNEST([n1]) AS requests, UNNEST([w1]) AS weight FROM counts_1
+    SELECT trust, k, UNNEST([1]) AS counter, UNNEST([n1]) AS requests, UNNEST([w1]) AS weight FROM by_prefix WHERE k <> ''
   ) WHERE requests > 0
 ),
 tally AS (
@@ -153,40 +154,25 @@ wanted AS NOT MATERIALIZED (
   FROM src s JOIN keys q ON q.k = f_client_prefix AND q.trust = s.trust
   WHERE q.grp = 1 AND s.mask & q.bits <> 0 AND NOT f_blocked
 ),
-by_minute AS (
-  SELECT kid, bits, minute, COUNT(*) AS n, COUNT(CASE WHEN f_status >= 1 AND f_status < 400 THEN 1 END) AS ok, COUNT(CASE WHEN f_status >= 400 THEN 1 END) AS errors, MIN(us) AS first_us, MAX(us) AS last_us
-  FROM wanted GROUP BY kid, bits, minute
+parts AS (
+  SELECT kid, minute, path, ja4, address, BIT_OR(bits) AS bits, BIT_OR(ok_bits) AS ok_bits, COUNT(*) AS n,
+    COUNT(CASE WHEN ok_bits <> 0 THEN 1 END) AS ok, COUNT(CASE WHEN f_status >= 400 THEN 1 END) AS errors, MIN(us) AS first_us, MAX(us) AS last_us
+  FROM (SELECT *, bits AS own_bits, CASE WHEN f_status >= 1 AND f_status < 400 THEN bits ELSE 0 END AS ok_bits, NULLIF(f_client_key, '') AS address,
+    md5_number(f_path) AS path, CASE WHEN f_ja4 <> '' THEN md5_number(f_ja4) END AS ja4 FROM wanted)
+  GROUP BY GROUPING SETS ((kid, minute, own_bits), (kid, path), (kid, ja4), (kid, address))
 ),
 minutes AS (
-  SELECT c.id AS id, SUM(n) AS n, SUM(ok) AS ok, SUM(errors) AS errors, MIN(first_us) AS first_us, MAX(last_us) AS last_us
-  FROM by_minute x JOIN candidates c USING (kid)
+  SELECT c.id AS id, minute, SUM(n) AS n, SUM(ok) AS ok, SUM(errors) AS errors, MIN(first_us) AS first_us, MAX(last_us) AS last_us,
+    COUNT(path) AS distinct_paths, COUNT(ja4) AS ja4s, COUNT(address) AS addresses, COUNT(CASE WHEN address IS NOT NULL AND (ok_bits >> c.rule) & 1 = 1 THEN 1 END) AS ok_addresses
+  FROM parts x JOIN candidates c USING (kid)
   WHERE (x.bits >> c.rule) & 1 = 1 GROUP BY c.id, minute
 ),
-totals AS (
-  SELECT id, MAX(n) AS peak, SUM(ok) AS ok, SUM(errors) AS errors, MIN(first_us) AS first_us, MAX(last_us) AS last_us
-  FROM minutes GROUP BY id
-),
-paths AS (
-  SELECT c.id AS id, COUNT(*) AS distinct_paths
-  FROM (SELECT kid, md5_number(f_path) AS v, BIT_OR(bits) AS bits FROM wanted GROUP BY ALL) x JOIN candidates c USING (kid)
-  WHERE (x.bits >> c.rule) & 1 = 1 GROUP BY c.id
-),
-fingerprints AS (
-  SELECT c.id AS id, COUNT(*) AS ja4s
-  FROM (SELECT kid, md5_number(f_ja4) AS v, BIT_OR(bits) AS bits FROM wanted WHERE f_ja4 <> '' GROUP BY ALL) x JOIN candidates c USING (kid)
-  WHERE (x.bits >> c.rule) & 1 = 1 GROUP BY c.id
-),
-clients AS (
-  SELECT c.id AS id, COUNT(*) AS addresses, COUNT(CASE WHEN (x.ok >> c.rule) & 1 = 1 THEN 1 END) AS ok_addresses
-  FROM (SELECT kid, f_client_key, BIT_OR(bits) AS bits, BIT_OR(CASE WHEN f_status >= 1 AND f_status < 400 THEN bits ELSE 0 END) AS ok
-    FROM wanted WHERE grp <> 0 AND f_client_key <> '' GROUP BY kid, f_client_key) x JOIN candidates c USING (kid)
-  WHERE (x.bits >> c.rule) & 1 = 1 GROUP BY c.id
-),
 measured AS (
-  SELECT c.*, t.* EXCLUDE (id), p.distinct_paths, COALESCE(f.ja4s, 0) AS ja4s,
-    CASE WHEN grp = 0 THEN 1 ELSE COALESCE(a.addresses, 0) END AS addresses,
-    CASE WHEN grp = 0 THEN CASE WHEN t.ok > 0 THEN 1 ELSE 0 END ELSE COALESCE(a.ok_addresses, 0) END AS ok_addresses
-  FROM candidates c JOIN totals t USING (id) JOIN paths p USING (id) LEFT JOIN fingerprints f USING (id) LEFT JOIN clients a USING (id)
+  SELECT c.*, t.* EXCLUDE (id)
+  FROM candidates c JOIN (
+    SELECT id, MAX(CASE WHEN minute IS NOT NULL THEN n END) AS peak, SUM(CASE WHEN minute IS NOT NULL THEN ok END) AS ok, SUM(CASE WHEN minute IS NOT NULL THEN errors END) AS errors, MIN(CASE WHEN minute IS NOT NULL THEN first_us END) AS first_us, MAX(CASE WHEN minute IS NOT NULL THEN last_us END) AS last_us,
+      SUM(distinct_paths) AS distinct_paths, SUM(ja4s) AS ja4s, SUM(addresses) AS addresses, SUM(ok_addresses) AS ok_addresses
+    FROM minutes GROUP BY id) t USING (id)
 )
 SELECT CAST(rule AS BIGINT) AS rule, CAST(trust AS BIGINT) AS trust, k, CAST(1 AS BIGINT) AS met, CAST(requests AS BIGINT) AS requests, CAST(peak AS BIGINT) AS peak, CAST(ok AS BIGINT) AS ok, CAST(errors AS BIGINT) AS errors, CAST(distinct_paths AS BIGINT) AS distinct_paths, CAST(addresses AS BIGINT) AS addresses, CAST(ok_addresses AS BIGINT) AS ok_addresses, CAST(ja4s AS BIGINT) AS ja4s, share, score, baseline_score, baseline_ratio, CAST(first_us AS BIGINT) AS first_us, CAST(last_us AS BIGINT) AS last_us, CAST(population AS BIGINT) AS population, CAST(0 AS BIGINT) AS volume, CAST(0 AS BIGINT) AS older, CAST(0 AS BIGINT) AS busiest, 0e0 AS median, 0e0 AS scale, CAST(0 AS BIGINT) AS after_n, CAST(0 AS BIGINT) AS after_refused, CAST(0 AS BIGINT) AS after_ok, CAST(0 AS BIGINT) AS after_last_us, CAST(0 AS BIGINT) AS h_rows, CAST(0 AS BIGINT) AS h_newest_us, CAST(0 AS BIGINT) AS h_trusted, CAST(0 AS BIGINT) AS h_no_address, CAST(0 AS BIGINT) AS h_no_first_hop, CAST(0 AS BIGINT) AS h_shield, CAST(0 AS BIGINT) AS h_received, CAST(0 AS BIGINT) AS h_ahead, CAST(0 AS BIGINT) AS h_ok_requests, CAST(0 AS BIGINT) AS h_ok_addresses, CAST(0 AS BIGINT) AS h_trusted_newest_us, CAST(0 AS BIGINT) AS h_trusted_no_address, CAST(0 AS BIGINT) AS h_forgeable, CAST(0 AS BIGINT) AS h_oldest_us, CAST(0 AS BIGINT) AS h_trusted_not_client, CAST(0 AS BIGINT) AS h_trusted_claims, CAST(weight AS BIGINT) AS weight, CAST(0 AS BIGINT) AS after_weight
 FROM measured
@@ -198,7 +184,7 @@ UNION ALL
 SELECT CAST(rule AS BIGINT) AS rule, CAST(trust AS BIGINT) AS trust, '' AS k, CAST(0 AS BIGINT) AS met, CAST(0 AS BIGINT) AS requests, CAST(0 AS BIGINT) AS peak, CAST(0 AS BIGINT) AS ok, CAST(0 AS BIGINT) AS errors, CAST(0 AS BIGINT) AS distinct_paths, CAST(0 AS BIGINT) AS addresses, CAST(0 AS BIGINT) AS ok_addresses, CAST(0 AS BIGINT) AS ja4s, 0e0 AS share, 0e0 AS score, 0e0 AS baseline_score, 0e0 AS baseline_ratio, CAST(0 AS BIGINT) AS first_us, CAST(0 AS BIGINT) AS last_us, CAST(MAX(population) AS BIGINT) AS population, CAST(MAX(total) AS BIGINT) AS volume, CAST(COALESCE(MAX(older), 0) AS BIGINT) AS older, CAST(MAX(busiest) AS BIGINT) AS busiest, MAX(med) AS median, MAX(scale) AS scale, CAST(0 AS BIGINT) AS after_n, CAST(0 AS BIGINT) AS after_refused, CAST(0 AS BIGINT) AS after_ok, CAST(0 AS BIGINT) AS after_last_us, CAST(0 AS BIGINT) AS h_rows, CAST(0 AS BIGINT) AS h_newest_us, CAST(0 AS BIGINT) AS h_trusted, CAST(0 AS BIGINT) AS h_no_address, CAST(0 AS BIGINT) AS h_no_first_hop, CAST(0 AS BIGINT) AS h_shield, CAST(0 AS BIGINT) AS h_received, CAST(0 AS BIGINT) AS h_ahead, CAST(0 AS BIGINT) AS h_ok_requests, CAST(0 AS BIGINT) AS h_ok_addresses, CAST(0 AS BIGINT) AS h_trusted_newest_us, CAST(0 AS BIGINT) AS h_trusted_no_address, CAST(0 AS BIGINT) AS h_forgeable, CAST(0 AS BIGINT) AS h_oldest_us, CAST(0 AS BIGINT) AS h_trusted_not_client, CAST(0 AS BIGINT) AS h_trusted_claims, CAST(0 AS BIGINT) AS weight, CAST(0 AS BIGINT) AS after_weight
 FROM scored LEFT JOIN halves USING (rule, trust) GROUP BY rule, trust
 UNION ALL
-SELECT CAST(-1 AS BIGINT) AS rule, CAST(0 AS BIGINT) AS trust, '' AS k, CAST(0 AS BIGINT) AS met, CAST(0 AS BIGINT) AS requests, CAST(0 AS BIGINT) AS peak, CAST(0 AS BIGINT) AS ok, CAST(0 AS BIGINT) AS errors, CAST(0 AS BIGINT) AS distinct_paths, CAST(0 AS BIGINT) AS addresses, CAST(0 AS BIGINT) AS ok_addresses, CAST(0 AS BIGINT) AS ja4s, 0e0 AS share, 0e0 AS score, 0e0 AS baseline_score, 0e0 AS baseline_ratio, CAST(0 AS BIGINT) AS first_us, CAST(0 AS BIGINT) AS last_us, CAST(0 AS BIGINT) AS population, CAST(0 AS BIGINT) AS volume, CAST(0 AS BIGINT) AS older, CAST(0 AS BIGINT) AS busiest, 0e0 AS median, 0e0 AS scale, CAST(0 AS BIGINT) AS after_n, CAST(0 AS BIGINT) AS after_refused, CAST(0 AS BIGINT) AS after_ok, CAST(0 AS BIGINT) AS after_last_us, CAST(COUNT(CASE WHEN us < $to_us THEN 1 END) AS BIGINT) AS h_rows, CAST(COALESCE(MAX(CASE WHEN base AND us < $to_us THEN us END), 0) AS BIGINT) AS h_newest_us, CAST(COUNT(CASE WHEN us < $to_us AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') THEN 1 END) AS BIGINT) AS h_trusted, CAST(COUNT(CASE WHEN us < $to_us AND f_client_key = '' THEN 1 END) AS BIGINT) AS h_no_address, CAST(COUNT(CASE WHEN us < $to_us AND hop_unsaid THEN 1 END) AS BIGINT) AS h_no_first_hop, CAST(COUNT(CASE WHEN us < $to_us AND shield THEN 1 END) AS BIGINT) AS h_shield, CAST(COUNT(CASE WHEN us < $to_us AND received THEN 1 END) AS BIGINT) AS h_received, CAST(COUNT(CASE WHEN FALSE THEN 1 END) AS BIGINT) AS h_ahead, CAST(COUNT(CASE WHEN us < $to_us AND base AND trust = 0 AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN 1 END) AS BIGINT) AS h_ok_requests, CAST(COUNT(DISTINCT CASE WHEN us < $to_us AND base AND trust = 0 AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN NULLIF(f_client_key, '') END) AS BIGINT) AS h_ok_addresses, CAST(COALESCE(MAX(CASE WHEN base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND us < $to_us THEN us END), 0) AS BIGINT) AS h_trusted_newest_us, CAST(COUNT(CASE WHEN us < $to_us AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND f_client_key = '' THEN 1 END) AS BIGINT) AS h_trusted_no_address, CAST(COUNT(CASE WHEN us < $to_us AND base AND f_client_key <> '' AND trust IN (1, 3) THEN 1 END) AS BIGINT) AS h_forgeable, CAST(COALESCE(MIN(CASE WHEN base AND us < $to_us THEN us END), 0) AS BIGINT) AS h_oldest_us, CAST(0 AS BIGINT) AS h_trusted_not_client, CAST(COUNT(CASE WHEN us < $to_us AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND f_claims_other_ip THEN 1 END) AS BIGINT) AS h_trusted_claims, CAST(0 AS BIGINT) AS weight, CAST(0 AS BIGINT) AS after_weight
+SELECT CAST(-1 AS BIGINT) AS rule, CAST(0 AS BIGINT) AS trust, '' AS k, CAST(0 AS BIGINT) AS met, CAST(0 AS BIGINT) AS requests, CAST(0 AS BIGINT) AS peak, CAST(0 AS BIGINT) AS ok, CAST(0 AS BIGINT) AS errors, CAST(0 AS BIGINT) AS distinct_paths, CAST(0 AS BIGINT) AS addresses, CAST(0 AS BIGINT) AS ok_addresses, CAST(0 AS BIGINT) AS ja4s, 0e0 AS share, 0e0 AS score, 0e0 AS baseline_score, 0e0 AS baseline_ratio, CAST(0 AS BIGINT) AS first_us, CAST(0 AS BIGINT) AS last_us, CAST(0 AS BIGINT) AS population, CAST(0 AS BIGINT) AS volume, CAST(0 AS BIGINT) AS older, CAST(0 AS BIGINT) AS busiest, 0e0 AS median, 0e0 AS scale, CAST(0 AS BIGINT) AS after_n, CAST(0 AS BIGINT) AS after_refused, CAST(0 AS BIGINT) AS after_ok, CAST(0 AS BIGINT) AS after_last_us, CAST(COUNT(CASE WHEN us < $to_us THEN 1 END) AS BIGINT) AS h_rows, CAST(COALESCE(MAX(CASE WHEN base AND us < $to_us THEN us END), 0) AS BIGINT) AS h_newest_us, CAST(COUNT(CASE WHEN us < $to_us AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') THEN 1 END) AS BIGINT) AS h_trusted, CAST(COUNT(CASE WHEN us < $to_us AND f_client_key = '' THEN 1 END) AS BIGINT) AS h_no_address, CAST(COUNT(CASE WHEN us < $to_us AND hop_unsaid THEN 1 END) AS BIGINT) AS h_no_first_hop, CAST(COUNT(CASE WHEN us < $to_us AND shield THEN 1 END) AS BIGINT) AS h_shield, CAST(COUNT(CASE WHEN us < $to_us AND received THEN 1 END) AS BIGINT) AS h_received, CAST(COUNT(CASE WHEN FALSE THEN 1 END) AS BIGINT) AS h_ahead, CAST(COUNT(CASE WHEN us < $to_us AND base AND trust = 0 AND NOT f_blocked AND f_status >= 1 AND f_status < 400 THEN 1 END) AS BIGINT) AS h_ok_requests, CAST((SELECT COUNT(CASE WHEN h_ok_requests > 0 AND k <> '' THEN 1 END) FROM by_address) AS BIGINT) AS h_ok_addresses, CAST(COALESCE(MAX(CASE WHEN base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND us < $to_us THEN us END), 0) AS BIGINT) AS h_trusted_newest_us, CAST(COUNT(CASE WHEN us < $to_us AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND f_client_key = '' THEN 1 END) AS BIGINT) AS h_trusted_no_address, CAST(COUNT(CASE WHEN us < $to_us AND base AND f_client_key <> '' AND trust IN (1, 3) THEN 1 END) AS BIGINT) AS h_forgeable, CAST(COALESCE(MIN(CASE WHEN base AND us < $to_us THEN us END), 0) AS BIGINT) AS h_oldest_us, CAST(0 AS BIGINT) AS h_trusted_not_client, CAST(COUNT(CASE WHEN us < $to_us AND base AND (trust = 0 OR trust = 1 AND f_client_key = '') AND f_claims_other_ip THEN 1 END) AS BIGINT) AS h_trusted_claims, CAST(0 AS BIGINT) AS weight, CAST(0 AS BIGINT) AS after_weight
 FROM src
 UNION ALL
 SELECT CAST(p.rule AS BIGINT) AS rule, CAST(0 AS BIGINT) AS trust, p.key AS k, CAST(0 AS BIGINT) AS met, CAST(0 AS BIGINT) AS requests, CAST(0 AS BIGINT) AS peak, CAST(0 AS BIGINT) AS ok, CAST(0 AS BIGINT) AS errors, CAST(0 AS BIGINT) AS distinct_paths, CAST(0 AS BIGINT) AS addresses, CAST(0 AS BIGINT) AS ok_addresses, CAST(0 AS BIGINT) AS ja4s, 0e0 AS share, 0e0 AS score, 0e0 AS baseline_score, 0e0 AS baseline_ratio, CAST(0 AS BIGINT) AS first_us, CAST(0 AS BIGINT) AS last_us, CAST(0 AS BIGINT) AS population, CAST(0 AS BIGINT) AS volume, CAST(0 AS BIGINT) AS older, CAST(0 AS BIGINT) AS busiest, 0e0 AS median, 0e0 AS scale, CAST(COUNT(*) AS BIGINT) AS after_n, CAST(COUNT(CASE WHEN s.f_blocked THEN 1 END) AS BIGINT) AS after_refused, CAST(COUNT(CASE WHEN NOT s.f_blocked AND f_status >= 1 AND f_status < 400 THEN 1 END) AS BIGINT) AS after_ok, CAST(MAX(us) AS BIGINT) AS after_last_us, CAST(0 AS BIGINT) AS h_rows, CAST(0 AS BIGINT) AS h_newest_us, CAST(0 AS BIGINT) AS h_trusted, CAST(0 AS BIGINT) AS h_no_address, CAST(0 AS BIGINT) AS h_no_first_hop, CAST(0 AS BIGINT) AS h_shield, CAST(0 AS BIGINT) AS h_received, CAST(0 AS BIGINT) AS h_ahead, CAST(0 AS BIGINT) AS h_ok_requests, CAST(0 AS BIGINT) AS h_ok_addresses, CAST(0 AS BIGINT) AS h_trusted_newest_us, CAST(0 AS BIGINT) AS h_trusted_no_address, CAST(0 AS BIGINT) AS h_forgeable, CAST(0 AS BIGINT) AS h_oldest_us, CAST(0 AS BIGINT) AS h_trusted_not_client, CAST(0 AS BIGINT) AS h_trusted_claims, CAST(0 AS BIGINT) AS weight, CAST(SUM(w) AS BIGINT) AS after_weight
