@@ -108,7 +108,7 @@ func (p *Parser) reset(line []byte, stable bool, rec *record.Record) {
 	} else {
 		p.src = p.arena.bytes(line)
 	}
-	p.scan = scanner{b: line}
+	p.scan.b, p.scan.fault = line, ""
 	p.rec = rec
 	p.seen = keySet{}
 	p.strange = p.strange[:0]

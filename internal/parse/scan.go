@@ -1,10 +1,5 @@
 package parse
 
-import (
-	"encoding/binary"
-	"math/bits"
-)
-
 // kind of a JSON value.
 type kind uint8
 
@@ -42,6 +37,7 @@ const maxDepth = 64
 // decodes nothing. After an invalid value, fault says why.
 type scanner struct {
 	b     []byte
+	marks []uint64 // set by mark
 	fault string
 }
 
@@ -88,20 +84,6 @@ func (s *scanner) value(i, depth int) (value, int) {
 	}
 }
 
-const (
-	lows  = 0x0101010101010101
-	highs = 0x8080808080808080
-)
-
-// special marks the bytes of w that are a quote, a backslash, a control
-// character or >= 0x80. Only the lowest mark is exact: a borrow may set false
-// ones above it.
-func special(w uint64) uint64 {
-	quote := w ^ '"'*lows
-	slash := w ^ '\\'*lows
-	return ((quote - lows) | (slash - lows) | (w - 0x20*lows) | w) & highs
-}
-
 // Flags of a string.
 const (
 	hasEscape = 1 << iota
@@ -121,7 +103,7 @@ func (s *scanner) text(i int) (value, int) {
 func (s *scanner) str(i int) (end int, flags uint8) {
 	b := s.b
 	for {
-		i = plainEnd(b, i)
+		i = s.special(i)
 		if i >= len(b) {
 			s.fail(i)
 			return -1, 0
@@ -148,20 +130,6 @@ func (s *scanner) str(i int) (end int, flags uint8) {
 			i++
 		}
 	}
-}
-
-// plainEnd returns the first place at or after i with a quote, a backslash, a
-// control character or a byte >= 0x80; len(b) when there is none.
-func plainEnd(b []byte, i int) int {
-	for ; i+8 <= len(b); i += 8 {
-		if m := special(binary.LittleEndian.Uint64(b[i:])); m != 0 {
-			return i + bits.TrailingZeros64(m)>>3
-		}
-	}
-	for i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= 0x20 && b[i] < 0x80 {
-		i++
-	}
-	return i
 }
 
 // escapeWidth returns the length of the escape b begins with, 0 for none.

@@ -3,7 +3,6 @@ package parse
 import (
 	"bytes"
 	"encoding/binary"
-	"math/bits"
 	"strings"
 
 	"edgewarden/internal/record"
@@ -172,13 +171,7 @@ func (p *Parser) typedText(sh *shape, i int) int {
 	if i >= len(b) || b[i] != '"' {
 		return 0
 	}
-	end := i + 1
-	for ; end+8 <= len(b); end += 8 {
-		if m := special(binary.LittleEndian.Uint64(b[end:])); m != 0 {
-			end += bits.TrailingZeros64(m) >> 3
-			break
-		}
-	}
+	end := p.scan.special(i + 1)
 	if end >= len(b) || b[end] != '"' {
 		return 0
 	}
