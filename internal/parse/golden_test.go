@@ -97,6 +97,9 @@ func checkRecord(t *testing.T, line []byte, r *record.Record) {
 			t.Errorf("%q: %s is no valid UTF-8: %q", line, record.Fields[f].Name, *r.Str(f))
 		}
 	}
+	if !r.UTF8 {
+		t.Errorf("%q: the record does not say that its strings are valid", line)
+	}
 	if r.Extra != "" {
 		var m map[string]json.RawMessage
 		if err := json.Unmarshal([]byte(r.Extra), &m); err != nil || len(m) == 0 {

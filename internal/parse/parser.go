@@ -13,7 +13,8 @@ import (
 // the first line of a file.
 const byteOrderMark = "\xef\xbb\xbf"
 
-// Meta is what is known of a line besides its bytes.
+// Meta is what is known of a line besides its bytes. Its strings are valid
+// UTF-8.
 type Meta struct {
 	Received     time.Time
 	Sender       string // a record.Sender… value
@@ -180,6 +181,7 @@ func (p *Parser) asText(m *Meta, h *header) {
 // finish sets time, service, notes and extra, whichever kind it became.
 func (p *Parser) finish(m *Meta, h *header) {
 	r := p.rec
+	r.UTF8 = true // each way a string takes here makes sure of it
 	if r.TimeSource == "" {
 		p.fallbackTime(h)
 	}

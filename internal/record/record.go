@@ -48,7 +48,8 @@ const (
 // number, boolean or time is absent unless its bit is set in Present. The zero
 // Record is a valid empty one.
 type Record struct {
-	Present Set // which non-string fields were set
+	Present Set  // which non-string fields were set
+	UTF8    bool // whoever made the record made sure that all its strings are valid UTF-8; false: nobody did
 
 	Timestamp time.Time // event time, UTC, microseconds
 

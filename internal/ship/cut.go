@@ -9,20 +9,17 @@ import (
 	"edgewarden/internal/record"
 )
 
-// repaired returns a copy of a record in which every string is valid UTF-8;
-// odd is false when they all were.
-func repaired(r *record.Record) (fixed record.Record, odd bool) {
-	fixed = *r
-	for f := record.Field(0); f < record.NumFields; f++ {
-		if record.Fields[f].Type != record.String {
-			continue
-		}
-		if s := fixed.Str(f); !utf8.ValidString(*s) {
+// repaired returns a copy of a record in which every string is valid UTF-8.
+func repaired(r *record.Record) record.Record {
+	fixed := *r
+	for f, info := range record.Fields {
+		if info.Type == record.String {
+			s := fixed.Str(record.Field(f))
 			*s = strings.ToValidUTF8(*s, "\uFFFD")
-			odd = true
 		}
 	}
-	return fixed, odd
+	fixed.UTF8 = true
+	return fixed
 }
 
 // maxLabelBytes is what Google keeps of a label's value; it drops the rest

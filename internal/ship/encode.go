@@ -26,17 +26,15 @@ type encoder struct {
 // other), exact up to 2^53. A line that was not understood is a textPayload
 // with what is known of it as labels.
 //
-// Strings that are not valid UTF-8 are repaired, and an entry that is too
-// large is cut.
+// Strings that are not valid UTF-8 are repaired, where that was not done
+// before, and an entry that is too large is cut.
 func (e *encoder) append(dst []byte, r *record.Record, now time.Time) []byte {
+	if !r.UTF8 {
+		fixed := repaired(r)
+		r = &fixed
+	}
 	start := len(dst)
 	dst, size := e.entry(dst, r, now, "")
-	if !e.w.ascii() {
-		if fixed, odd := repaired(r); odd {
-			r = &fixed
-			dst, size = e.entry(dst[:start], r, now, "")
-		}
-	}
 	if size <= maxEntryBytes {
 		return dst
 	}
@@ -49,7 +47,7 @@ func (e *encoder) entry(dst []byte, r *record.Record, now time.Time, cut string)
 	start := len(dst)
 	w := &e.w
 	w.b = withRoom(dst, roomFor(r)+len(e.heartbeatLog))
-	w.n, w.high = start, 0
+	w.n = start
 	w.byte(tagOf(requestEntries, protowire.BytesType))
 	begin := w.begin()
 

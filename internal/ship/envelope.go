@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"strings"
 	"time"
 
 	"edgewarden/internal/record"
@@ -169,7 +170,7 @@ func (d *decoder) envelope() (e Envelope) {
 	e.Remote = d.remote()
 	if flags&flagService != 0 {
 		if p := d.take(d.uvarint()); string(p) != d.service {
-			d.service = string(p)
+			d.service = strings.ToValidUTF8(string(p), "\uFFFD")
 		}
 		e.ServiceID = d.service
 	}
@@ -239,7 +240,7 @@ func (d *decoder) time() time.Time {
 func (d *decoder) sender() string {
 	c := d.byte()
 	if c == 0 {
-		return string(d.take(d.uvarint()))
+		return strings.ToValidUTF8(string(d.take(d.uvarint())), "\uFFFD")
 	}
 	if int(c) >= len(senders) {
 		d.fail(fmt.Errorf("sender %d is not known", c))

@@ -3,7 +3,9 @@ package ship
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -15,7 +17,7 @@ import (
 // BenchmarkLineBesideJSON measures the way of one line in turns with encoding/json reading the same line's body, so that the
 // figures of machines of different speed can be compared: what the machine is slower, both are.
 func BenchmarkLineBesideJSON(b *testing.B) {
-	lines := lifeLines(64, testNow)
+	lines := lifeLines(lifeN, testNow)
 	mask, parser := redact.New([]byte("s3cr3tTok")), parse.New()
 	meta := parse.Meta{Received: testNow, Sender: record.SenderToken, Stable: true, Position: "00c0ffee00c0ffee-0000000000000001"}
 	var rec record.Record
@@ -59,3 +61,5 @@ func BenchmarkLineBesideJSON(b *testing.B) {
 		b.ReportMetric(ratios[len(ratios)/2], w.name+"/json-valid")
 	}
 }
+
+var lifeN = func() int { n, _ := strconv.Atoi(os.Getenv("LIFEN")); return max(n, 1) }()

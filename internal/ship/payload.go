@@ -154,7 +154,7 @@ func (w *wire) payload(r *record.Record, original string) {
 
 // stringFields writes the strings of a Struct that are not empty.
 func (w *wire) stringFields(r *record.Record) {
-	b, n, high := w.b, w.n, w.high
+	b, n := w.b, w.n
 	for _, f := range texts {
 		s := *r.Str(f)
 		switch {
@@ -170,10 +170,10 @@ func (w *wire) stringFields(r *record.Record) {
 		*(*[headRoom]byte)(b[n:]) = h.b
 		h.lengths(b[n:], len(s))
 		n += int(h.n)
-		high |= copyText(b[n:], s)
+		copyText(b[n:], s)
 		n += len(s)
 	}
-	w.n, w.high = n, high|w.high
+	w.n = n
 }
 
 // labels writes what is known of a line that was not understood.

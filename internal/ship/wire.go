@@ -1,9 +1,9 @@
 package ship
 
 import (
-	"encoding/binary"
 	"math/bits"
 	"time"
+	"unsafe"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -13,19 +13,12 @@ import (
 // message begins with a guess of two bytes for its length; what has another
 // length is moved, which is rare. The bytes are those of the canonical encoding.
 type wire struct {
-	b    []byte // up to its capacity; n bytes are written
-	n    int
-	high uint64 // bytes of all strings written, or-ed together: bit 7 of any says that one is not ASCII
+	b []byte // up to its capacity; n bytes are written
+	n int
 
 	second int64  // the last second that was written as text, and that text
 	clock  []byte // without fraction and zone
 }
-
-// highBits are the bits that no ASCII byte has.
-const highBits = 0x8080808080808080
-
-// ascii reports whether all strings written since reset were ASCII.
-func (w *wire) ascii() bool { return w.high&highBits == 0 }
 
 // slack is how many bytes behind the end of what is written may be spoiled.
 const slack = headRoom + 8
@@ -71,63 +64,33 @@ func (w *wire) end(start int) {
 
 // text writes the bytes of a string.
 func (w *wire) text(s string) {
-	w.high |= copyText(w.b[w.n:], s)
+	copyText(w.b[w.n:], s)
 	w.n += len(s)
 }
 
-// copyText copies a string and returns the or of all its bytes, in any place
-// of the word. Most strings are short: words are cheaper than a call that
-// copies.
-func copyText(dst []byte, s string) (high uint64) {
-	switch n := len(s); {
+// copyText copies a string to the beginning of dst. Most strings are short: two
+// pieces of a fixed size that meet or overlap are cheaper than a call that copies.
+func copyText(dst []byte, s string) {
+	src := unsafe.Slice(unsafe.StringData(s), len(s))
+	switch n := len(src); {
 	case n > 64:
-		copy(dst, s)
-		return highOf(s)
+		copy(dst, src)
+	case n >= 32:
+		*(*[32]byte)(dst) = *(*[32]byte)(src)
+		*(*[32]byte)(dst[n-32:]) = *(*[32]byte)(src[n-32:])
+	case n >= 16:
+		*(*[16]byte)(dst) = *(*[16]byte)(src)
+		*(*[16]byte)(dst[n-16:]) = *(*[16]byte)(src[n-16:])
 	case n >= 8:
-		dst = dst[:n]
-		for i := 0; i+8 <= n; i += 8 {
-			v := word(s[i:])
-			binary.LittleEndian.PutUint64(dst[i:], v)
-			high |= v
-		}
-		v := word(s[n-8:])
-		binary.LittleEndian.PutUint64(dst[n-8:], v)
-		return high | v
+		*(*[8]byte)(dst) = *(*[8]byte)(src)
+		*(*[8]byte)(dst[n-8:]) = *(*[8]byte)(src[n-8:])
 	case n >= 4:
-		v, last := half(s), half(s[n-4:])
-		binary.LittleEndian.PutUint32(dst, v)
-		binary.LittleEndian.PutUint32(dst[n-4:], last)
-		return uint64(v | last)
+		*(*[4]byte)(dst) = *(*[4]byte)(src)
+		*(*[4]byte)(dst[n-4:]) = *(*[4]byte)(src[n-4:])
 	case n > 0:
 		dst = dst[:n]
-		dst[0], dst[n/2], dst[n-1] = s[0], s[n/2], s[n-1]
-		return uint64(s[0] | s[n/2] | s[n-1])
+		dst[0], dst[n/2], dst[n-1] = src[0], src[n/2], src[n-1]
 	}
-	return 0
-}
-
-// highOf is the or of all words of a string of eight bytes or more.
-func highOf(s string) (high uint64) {
-	last := word(s[len(s)-8:])
-	for ; len(s) >= 32; s = s[32:] {
-		high |= word(s) | word(s[8:]) | word(s[16:]) | word(s[24:])
-	}
-	for ; len(s) >= 8; s = s[8:] {
-		high |= word(s)
-	}
-	return high | last
-}
-
-// word is binary.LittleEndian.Uint64 of a string, half its Uint32.
-func word(s string) uint64 {
-	_ = s[7]
-	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-}
-
-func half(s string) uint32 {
-	_ = s[3]
-	return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
 }
 
 // str writes a string field with a number under 16, and nothing when it is empty.
