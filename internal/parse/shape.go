@@ -3,6 +3,7 @@ package parse
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"strings"
 
 	"edgewarden/internal/record"
@@ -129,7 +130,17 @@ func (p *Parser) asLast(i, n int) (int, int, bool) {
 		if sh == nil {
 			return i, n, false
 		}
-		next := p.typed(sh, i)
+		next := 0
+		if at := i + len(sh.literal); sh.form != plainText {
+			next = p.typed(sh, i)
+		} else if at < len(b) && b[at] == '"' { // most of them, without a call
+			if end := p.scan.special(at + 1); end < len(b) && b[end] == '"' {
+				if p.first(sh.key) {
+					*p.rec.Str(sh.field) = unset(p.src[at+1 : end])
+				}
+				next = end + 1
+			}
+		}
 		if next == 0 {
 			return i, n, false
 		}
@@ -145,21 +156,20 @@ func (p *Parser) asLast(i, n int) (int, int, bool) {
 // returns what follows it; 0 when it is written in any other way, which then is
 // to be read in general.
 func (p *Parser) typed(sh *shape, i int) int {
-	name := value{kind: text, from: i + 1, end: i + len(sh.literal) - 2}
-	i += len(sh.literal)
+	at := i + len(sh.literal)
 	switch sh.form {
-	case plainText, pathText, queryText, countryText, addressText:
-		return p.typedText(sh, i)
+	case pathText, queryText, countryText, addressText:
+		return p.typedText(sh, at)
 	case wholeNumber:
-		return p.typedNumber(sh, i)
+		return p.typedNumber(sh, at)
 	case boolean:
-		return p.typedBool(sh, i)
+		return p.typedBool(sh, at)
 	case timeText:
-		return p.typedTime(sh, i)
+		return p.typedTime(sh, at)
 	}
-	if i < len(p.line) && p.line[i] == '"' {
-		if v, next := p.scan.text(i + 1); v.kind == text {
-			p.member(name, sh.key, sh.hash, v)
+	if at < len(p.line) && p.line[at] == '"' {
+		if v, next := p.scan.text(at + 1); v.kind == text {
+			p.member(value{kind: text, from: i + 1, end: at - 2}, sh.key, sh.hash, v)
 			return next
 		}
 	}
@@ -176,7 +186,7 @@ func (p *Parser) typedText(sh *shape, i int) int {
 		return 0
 	}
 	s := unset(p.src[i+1 : end])
-	if sh.form != plainText && !sh.form.asItIs(s) {
+	if !sh.form.asItIs(s) {
 		return 0
 	}
 	if p.first(sh.key) {
@@ -207,18 +217,47 @@ func isCapital(c byte) bool { return c >= 'A' && c <= 'Z' }
 // typedNumber reads a number of up to 18 digits, which none of int64 exceeds.
 func (p *Parser) typedNumber(sh *shape, i int) int {
 	b := p.line
-	n, from := int64(0), i
-	for i < len(b) && isDigit(b[i]) {
-		n = n*10 + int64(b[i]-'0')
-		i++
+	n, end := shortNumber(b, i)
+	if end == 0 {
+		n, end = longNumber(b, i)
 	}
-	if i == from || i-from > 18 || (b[from] == '0' && i-from > 1) || !endsScalar(b, i) {
+	if end == 0 || !endsScalar(b, end) {
 		return 0
 	}
 	if p.first(sh.key) {
 		p.rec.SetInt(sh.field, n)
 	}
-	return i
+	return end
+}
+
+// shortNumber reads a number of up to seven digits at i, all at once, and
+// returns where it ends; 0 when there is none, or another.
+func shortNumber(b []byte, i int) (n int64, end int) {
+	if len(b)-i < 8 {
+		return 0, 0
+	}
+	w := binary.LittleEndian.Uint64(b[i:]) ^ '0'*lows            // digits are now their values
+	other := (w&^highs + 0x76*lows | w) & highs                  // where there is none
+	digits := bits.TrailingZeros64(other) >> 3                   // 8: all are
+	if digits == 0 || digits == 8 || w&0xff == 0 && digits > 1 { // a leading zero is no JSON
+		return 0, 0
+	}
+	w <<= 64 - 8*digits // zeros in front
+	w = w*10 + w>>8     // pairs, in every other byte
+	w = (w&0x000000ff000000ff*(100+1000000<<32) + w>>16&0x000000ff000000ff*(1+10000<<32)) >> 32
+	return int64(w), i + digits
+}
+
+func longNumber(b []byte, i int) (n int64, end int) {
+	from := i
+	for i < len(b) && isDigit(b[i]) && i-from < 19 {
+		n = n*10 + int64(b[i]-'0')
+		i++
+	}
+	if i == from || i-from > 18 || b[from] == '0' && i-from > 1 {
+		return 0, 0
+	}
+	return n, i
 }
 
 func (p *Parser) typedBool(sh *shape, i int) int {
