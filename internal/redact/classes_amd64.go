@@ -1,5 +1,7 @@
 package redact
 
+import "golang.org/x/sys/cpu"
+
 // The classes of a byte, as bits: those of inCard in five parts, since each class is a set of high halves times a set of low
 // halves; two marks that are rare; and what parts a key from its value.
 const (
@@ -34,12 +36,18 @@ var highHalves, lowHalves = func() (high, low [16]uint8) {
 
 // hasVectors says that lines can be classified 32 bytes at a time. A machine without AVX2, which Go does not demand
 // (https://go.dev/wiki/MinimumRequirements), looks at each line in smaller steps, with the same result.
-var hasVectors = cpuHasAVX2()
+var hasVectors = cpu.X86.HasAVX2
 
 //go:noescape
 func classesAVX2(p *byte, n int, out *classes) (seen uint8)
 
-func cpuHasAVX2() bool
+// pairStep is how many places pairAVX2 looks at in one step.
+const pairStep = 32
+
+// pairAVX2 returns the first i below n at which a stands i bytes after p and b i bytes after q, or -1. n is at least pairStep.
+//
+//go:noescape
+func pairAVX2(p, q *byte, n int, a, b byte) int
 
 // classify sets r.blocks to the classes of line and reports whether a caret or an at sign is in it.
 func (r *Redactor) classify(line []byte) (marks bool) {

@@ -72,32 +72,40 @@ next:
 	VZEROUPPER
 	RET
 
-// func cpuHasAVX2() bool
+// func pairAVX2(p, q *byte, n int, a, b byte) int
 //
-// Intel's manual, volume 1, section 14.7.1: the instructions are there and the system keeps the registers.
-TEXT ·cpuHasAVX2(SB), NOSPLIT, $0-1
-	MOVB   $0, ret+0(FP)
-	XORL   AX, AX
-	CPUID
-	CMPL   AX, $7
-	JLT    no
-	MOVL   $1, AX
-	XORL   CX, CX
-	CPUID
-	ANDL   $0x18000000, CX             // OSXSAVE and AVX
-	CMPL   CX, $0x18000000
-	JNE    no
-	XORL   CX, CX
-	XGETBV
-	ANDL   $6, AX                      // XMM and YMM
-	CMPL   AX, $6
-	JNE    no
-	MOVL   $7, AX
-	XORL   CX, CX
-	CPUID
-	ANDL   $0x20, BX                   // AVX2
-	JEQ    no
-	MOVB   $1, ret+0(FP)
+// The last step looks at the last 32 places, some of which were looked at before and are known to be none.
+TEXT ·pairAVX2(SB), NOSPLIT, $0-40
+	MOVQ         p+0(FP), SI
+	MOVQ         q+8(FP), DI
+	MOVQ         n+16(FP), CX
+	VPBROADCASTB a+24(FP), Y0
+	VPBROADCASTB b+25(FP), Y1
+	SUBQ         $32, CX                // the last step
+	XORL         BX, BX
 
-no:
+step:
+	VPCMPEQB  (SI)(BX*1), Y0, Y2
+	VPCMPEQB  (DI)(BX*1), Y1, Y3
+	VPAND     Y2, Y3, Y2
+	VPMOVMSKB Y2, AX
+	TESTL     AX, AX
+	JNZ       found
+	CMPQ      BX, CX
+	JEQ       none
+	ADDQ      $32, BX
+	CMPQ      BX, CX
+	CMOVQGT   CX, BX
+	JMP       step
+
+found:
+	BSFL AX, AX
+	ADDQ BX, AX
+	MOVQ AX, ret+32(FP)
+	VZEROUPPER
+	RET
+
+none:
+	MOVQ $-1, ret+32(FP)
+	VZEROUPPER
 	RET

@@ -3,7 +3,6 @@ package redact
 import (
 	"bytes"
 	"net/url"
-	"strings"
 )
 
 // spellings returns a secret as it is and as it looks in a URL, a form and a
@@ -32,45 +31,6 @@ func jsonEscape(s []byte) []byte {
 		}
 	}
 	return out
-}
-
-// needle is a text to look for, by way of the byte in it that log lines hold
-// least of.
-type needle struct {
-	text []byte
-	rare int // its place in text
-}
-
-// common are the bytes of log lines, the most frequent first.
-const common = `e"/t,_:ao.sir1n0 -2cl5d3p8m4h6u97bgyTfwvkMACSPEOLIRDNHG;()x=&%KWUBFVX+\\`
-
-func newNeedle(text []byte) needle {
-	n, best := needle{text: text}, -1
-	for i, c := range text {
-		rank := strings.IndexByte(common, c)
-		if rank < 0 {
-			rank = len(common)
-		}
-		if rank > best {
-			n.rare, best = i, rank
-		}
-	}
-	return n
-}
-
-// index returns where the needle stands at or after from, or -1.
-func (n *needle) index(line []byte, from int) int {
-	for i := from + n.rare; i < len(line); i++ {
-		k := bytes.IndexByte(line[i:], n.text[n.rare])
-		if k < 0 {
-			return -1
-		}
-		i += k
-		if start := i - n.rare; bytes.HasPrefix(line[start:], n.text) {
-			return start
-		}
-	}
-	return -1
 }
 
 // maskSecret masks each occurrence of one secret. Quotes and backslashes stay,
