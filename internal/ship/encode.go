@@ -46,8 +46,8 @@ func (e *encoder) append(dst []byte, r *record.Record, now time.Time) []byte {
 func (e *encoder) entry(dst []byte, r *record.Record, now time.Time, cut string) (longer []byte, size int) {
 	start := len(dst)
 	w := &e.w
-	w.b = withRoom(dst, roomFor(r)+len(e.heartbeatLog))
-	w.n = start
+	w.b, w.n = dst[:cap(dst)], start
+	w.room(0)
 	w.byte(tagOf(requestEntries, protowire.BytesType))
 	begin := w.begin()
 
@@ -86,30 +86,6 @@ func (e *encoder) entry(dst []byte, r *record.Record, now time.Time, cut string)
 	dst = w.b[:w.n]
 	w.b = nil
 	return dst, size
-}
-
-// fixedRoom is more than an entry takes besides its strings: of each field the
-// head, the longest lengths and a number or time.
-const fixedRoom = int(record.NumFields)*(headRoom+maxTimeText+8) + 1024 + slack
-
-// roomFor is more than the entry of a record takes: its strings are in it
-// twice at most.
-func roomFor(r *record.Record) int {
-	n := len(r.Position)
-	for _, f := range texts {
-		n += len(*r.Str(f))
-	}
-	return 2*n + fixedRoom
-}
-
-// withRoom returns b, up to its capacity, with at least n bytes behind its length.
-func withRoom(b []byte, n int) []byte {
-	if cap(b)-len(b) < n {
-		grown := make([]byte, len(b), max(cap(b)+cap(b)/2, len(b)+n))
-		copy(grown, b)
-		b = grown
-	}
-	return b[:cap(b)]
 }
 
 // timestamp returns the event time, or the time of arrival when Cloud Logging

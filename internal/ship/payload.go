@@ -163,7 +163,7 @@ func (w *wire) stringFields(r *record.Record) {
 		case len(s) > maxShort:
 			w.n = n
 			w.longField(&heads[f], s)
-			n = w.n
+			b, n = w.b, w.n
 			continue
 		}
 		h := &heads[f]

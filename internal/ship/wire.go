@@ -6,10 +6,12 @@ import (
 	"unsafe"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"edgewarden/internal/record"
 )
 
-// wire writes protobuf into b, which has room: whoever writes has asked for it
-// before. Lengths of messages stand before them and are known after them, so a
+// wire writes protobuf into b. There is always fixedRoom behind what is written, for all but long strings: who
+// writes one asks for more. Lengths of messages stand before them and are known after them, so a
 // message begins with a guess of two bytes for its length; what has another
 // length is moved, which is rare. The bytes are those of the canonical encoding.
 type wire struct {
@@ -62,8 +64,22 @@ func (w *wire) end(start int) {
 	w.n = moved + size
 }
 
+// fixedRoom is more than an entry takes besides its long strings: of each field the
+// head and a short string, a number or a time.
+const fixedRoom = int(record.NumFields)*(headRoom+maxShort) + 1024 + slack
+
+// room makes sure that a string of n bytes fits in, and fixedRoom behind it.
+func (w *wire) room(n int) {
+	if len(w.b)-w.n < n+fixedRoom {
+		grown := make([]byte, max(len(w.b)+len(w.b)/2, w.n+n+2*fixedRoom))
+		copy(grown, w.b[:w.n])
+		w.b = grown
+	}
+}
+
 // text writes the bytes of a string.
 func (w *wire) text(s string) {
+	w.room(len(s))
 	copyText(w.b[w.n:], s)
 	w.n += len(s)
 }
