@@ -108,10 +108,7 @@ func (p *Parser) expected(i, n int) *shape {
 	}
 	sh := &p.shape[n]
 	if b := p.line[i:]; sh.short && len(b) >= wordsLen {
-		b = b[:wordsLen]
-		if (binary.LittleEndian.Uint64(b)^sh.words[0])&sh.masks[0]|
-			(binary.LittleEndian.Uint64(b[8:])^sh.words[1])&sh.masks[1]|
-			(binary.LittleEndian.Uint64(b[16:])^sh.words[2])&sh.masks[2] != 0 {
+		if !sh.begins((*[wordsLen]byte)(b)) {
 			return nil
 		}
 	} else if !bytes.HasPrefix(b, sh.literal) {
@@ -120,12 +117,18 @@ func (p *Parser) expected(i, n int) *shape {
 	return sh
 }
 
+// begins reports whether b begins with a short literal.
+func (sh *shape) begins(b *[wordsLen]byte) bool {
+	return (binary.LittleEndian.Uint64(b[:])^sh.words[0])&sh.masks[0]|
+		(binary.LittleEndian.Uint64(b[8:])^sh.words[1])&sh.masks[1]|
+		(binary.LittleEndian.Uint64(b[16:])^sh.words[2])&sh.masks[2] == 0
+}
+
 // asLast reads pairs from the n-th on, which begins at i, as long as they are
 // like those of the last line and a comma and a quote follow. It returns where
 // and at which pair it ended, and whether that one was read.
 func (p *Parser) asLast(i, n int) (int, int, bool) {
-	b := p.line
-	for {
+	for b, src, rec := p.line, p.src, p.rec; ; n++ {
 		sh := p.expected(i, n)
 		if sh == nil {
 			return i, n, false
@@ -136,19 +139,18 @@ func (p *Parser) asLast(i, n int) (int, int, bool) {
 		} else if at < len(b) && b[at] == '"' { // most of them, without a call
 			if end := p.scan.special(at + 1); end < len(b) && b[end] == '"' {
 				if p.first(sh.key) {
-					*p.rec.Str(sh.field) = unset(p.src[at+1 : end])
+					*rec.Str(sh.field) = unset(src[at+1 : end])
 				}
 				next = end + 1
 			}
 		}
-		if next == 0 {
+		switch {
+		case next == 0:
 			return i, n, false
-		}
-		if p.fatal != "" || len(b)-next < 2 || b[next] != ',' || b[next+1] != '"' {
+		case len(b)-next < 2 || b[next] != ',' || b[next+1] != '"' || p.fatal != "":
 			return next, n, true
 		}
 		i = next + 1
-		n++
 	}
 }
 
