@@ -64,17 +64,19 @@ const maxShort = 127 - headRoom
 
 // lengths fills in what depends on the length of a short string in a field
 // that begins with b.
-func (h *head) lengths(b []byte, size int) {
-	p := (*[headRoom]byte)(b)
-	p[1] = h.n - 2 + byte(size)
-	p[(h.n-3)%headRoom] = 2 + byte(size)
-	p[(h.n-1)%headRoom] = byte(size)
+func (h *head) lengths(b *[headRoom]byte, size int) {
+	n := h.n // b might be h
+	b[1] = n - 2 + byte(size)
+	b[(n-3)%headRoom] = 2 + byte(size)
+	b[(n-1)%headRoom] = byte(size)
 }
 
 // put writes a head.
-func (w *wire) put(h *head) {
-	*(*[headRoom]byte)(w.b[w.n:]) = h.b
+func (w *wire) put(h *head) (at *[headRoom]byte) {
+	at = (*[headRoom]byte)(w.next())
+	*at = h.b
 	w.n += int(h.n)
+	return at
 }
 
 // longField writes a field whose string may have any length.
@@ -94,16 +96,15 @@ func (w *wire) longField(h *head, s string) {
 // timeField writes a time of the record if it has it; so do the others.
 func (w *wire) timeField(r *record.Record, f record.Field, t time.Time) {
 	if r.Present.Has(f) {
-		b := w.b[w.n:]
-		w.put(&heads[f])
-		heads[f].lengths(b, w.rfc3339(t))
+		at := w.put(&heads[f])
+		heads[f].lengths(at, w.rfc3339(t))
 	}
 }
 
 func (w *wire) intField(r *record.Record, f record.Field, v int64) {
 	if r.Present.Has(f) {
 		w.put(&heads[f])
-		binary.LittleEndian.PutUint64(w.b[w.n:], math.Float64bits(float64(v)))
+		binary.LittleEndian.PutUint64((*[8]byte)(w.next())[:], math.Float64bits(float64(v)))
 		w.n += 8
 	}
 }
@@ -154,26 +155,18 @@ func (w *wire) payload(r *record.Record, original string) {
 
 // stringFields writes the strings of a Struct that are not empty.
 func (w *wire) stringFields(r *record.Record) {
-	b, n := w.b, w.n
 	for _, f := range texts {
-		s := *r.Str(f)
-		switch {
+		switch s := *r.Str(f); {
 		case s == "":
-			continue
 		case len(s) > maxShort:
-			w.n = n
 			w.longField(&heads[f], s)
-			b, n = w.b, w.n
-			continue
+		default:
+			h := &heads[f]
+			h.lengths(w.put(h), len(s))
+			copyText(w.next(), s)
+			w.n += len(s)
 		}
-		h := &heads[f]
-		*(*[headRoom]byte)(b[n:]) = h.b
-		h.lengths(b[n:], len(s))
-		n += int(h.n)
-		copyText(b[n:], s)
-		n += len(s)
 	}
-	w.n = n
 }
 
 // labels writes what is known of a line that was not understood.

@@ -77,36 +77,42 @@ func (w *wire) room(n int) {
 	}
 }
 
+// next is where the next byte goes. Whoever writes there keeps within fixedRoom, which nothing checks: a check for each of
+// the sixty pieces of an entry would cost as much as the pieces.
+func (w *wire) next() unsafe.Pointer { return unsafe.Add(unsafe.Pointer(unsafe.SliceData(w.b)), w.n) }
+
 // text writes the bytes of a string.
 func (w *wire) text(s string) {
 	w.room(len(s))
-	copyText(w.b[w.n:], s)
+	copyText(w.next(), s)
 	w.n += len(s)
 }
 
-// copyText copies a string to the beginning of dst. Most strings are short: two
-// pieces of a fixed size that meet or overlap are cheaper than a call that copies.
-func copyText(dst []byte, s string) {
-	src := unsafe.Slice(unsafe.StringData(s), len(s))
-	switch n := len(src); {
+// copyText copies a string to dst, which has room for it. Most strings are short: two pieces of a fixed size that meet or
+// overlap are cheaper than a call that copies.
+func copyText(dst unsafe.Pointer, s string) {
+	n, src := len(s), unsafe.Pointer(unsafe.StringData(s))
+	switch {
 	case n > 64:
-		copy(dst, src)
+		copy(unsafe.Slice((*byte)(dst), n), s)
 	case n >= 32:
-		*(*[32]byte)(dst) = *(*[32]byte)(src)
-		*(*[32]byte)(dst[n-32:]) = *(*[32]byte)(src[n-32:])
+		copyEnds[[32]byte](dst, src, n-32)
 	case n >= 16:
-		*(*[16]byte)(dst) = *(*[16]byte)(src)
-		*(*[16]byte)(dst[n-16:]) = *(*[16]byte)(src[n-16:])
+		copyEnds[[16]byte](dst, src, n-16)
 	case n >= 8:
-		*(*[8]byte)(dst) = *(*[8]byte)(src)
-		*(*[8]byte)(dst[n-8:]) = *(*[8]byte)(src[n-8:])
+		copyEnds[uint64](dst, src, n-8)
 	case n >= 4:
-		*(*[4]byte)(dst) = *(*[4]byte)(src)
-		*(*[4]byte)(dst[n-4:]) = *(*[4]byte)(src[n-4:])
+		copyEnds[uint32](dst, src, n-4)
 	case n > 0:
-		dst = dst[:n]
-		dst[0], dst[n/2], dst[n-1] = src[0], src[n/2], src[n-1]
+		copyEnds[byte](dst, src, n-1)
+		*(*byte)(unsafe.Add(dst, n/2)) = *(*byte)(unsafe.Add(src, n/2))
 	}
+}
+
+// copyEnds copies a piece at the beginning and one at last.
+func copyEnds[piece any](dst, src unsafe.Pointer, last int) {
+	*(*piece)(dst) = *(*piece)(src)
+	*(*piece)(unsafe.Add(dst, last)) = *(*piece)(unsafe.Add(src, last))
 }
 
 // str writes a string field with a number under 16, and nothing when it is empty.
