@@ -228,8 +228,8 @@ type keySet [3]uint64
 func (s *keySet) has(k int16) bool { return s[k>>6]&(1<<(k&63)) != 0 }
 
 func (s *keySet) add(k int16) (had bool) {
-	bit := uint64(1) << (k & 63)
-	had = s[k>>6]&bit != 0
-	s[k>>6] |= bit
+	word, bit := &s[uint16(k)/64], uint64(1)<<(uint16(k)%64)
+	had = *word&bit != 0
+	*word |= bit
 	return had
 }

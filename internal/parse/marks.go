@@ -38,7 +38,7 @@ func (s *scanner) mark() {
 
 // special returns the first marked place at or after i, which is at most the length of the line.
 func (s *scanner) special(i int) int {
-	if m := s.marks[i/block] >> (i % block); m != 0 {
+	if m := s.marks[uint(i)/block] >> (uint(i) % block); m != 0 {
 		return i + bits.TrailingZeros64(m)
 	}
 	return s.specialBehind(i / block)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"strings"
+	"unsafe"
 
 	"edgewarden/internal/record"
 )
@@ -103,55 +104,53 @@ func (p *Parser) learn(n int, name value, key int16, hash uint64) {
 
 // expected returns the n-th key of the shape if it stands at i.
 func (p *Parser) expected(i, n int) *shape {
-	if n >= len(p.shape) {
-		return nil
+	if n < len(p.shape) && bytes.HasPrefix(p.line[i:], p.shape[n].literal) {
+		return &p.shape[n]
 	}
-	sh := &p.shape[n]
-	if b := p.line[i:]; sh.short && len(b) >= wordsLen {
-		if !sh.begins((*[wordsLen]byte)(b)) {
-			return nil
-		}
-	} else if !bytes.HasPrefix(b, sh.literal) {
-		return nil
-	}
-	return sh
+	return nil
 }
 
-// begins reports whether b begins with a short literal.
-func (sh *shape) begins(b *[wordsLen]byte) bool {
-	return (binary.LittleEndian.Uint64(b[:])^sh.words[0])&sh.masks[0]|
-		(binary.LittleEndian.Uint64(b[8:])^sh.words[1])&sh.masks[1]|
-		(binary.LittleEndian.Uint64(b[16:])^sh.words[2])&sh.masks[2] == 0
+// differs is 0 when a short literal stands at b.
+func (sh *shape) differs(b *[len(shape{}.words)][8]byte) uint64 {
+	return (binary.LittleEndian.Uint64(b[0][:])^sh.words[0])&sh.masks[0] |
+		(binary.LittleEndian.Uint64(b[1][:])^sh.words[1])&sh.masks[1] |
+		(binary.LittleEndian.Uint64(b[2][:])^sh.words[2])&sh.masks[2]
 }
 
 // asLast reads pairs from the n-th on, which begins at i, as long as they are
 // like those of the last line and a comma and a quote follow. It returns where
 // and at which pair it ended, and whether that one was read.
 func (p *Parser) asLast(i, n int) (int, int, bool) {
-	for b, src, rec := p.line, p.src, p.rec; ; n++ {
-		sh := p.expected(i, n)
-		if sh == nil {
-			return i, n, false
+	b, shape := p.line, p.shape
+	for ; n < len(shape); n++ {
+		sh := &shape[n]
+		if len(b)-i >= wordsLen && sh.short {
+			if sh.differs((*[len(sh.words)][8]byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), i))) != 0 {
+				break
+			}
+		} else if p.expected(i, n) == nil {
+			break
 		}
 		next := 0
-		if at := i + len(sh.literal); sh.form != plainText {
+		if v := i + len(sh.literal); sh.form != plainText {
 			next = p.typed(sh, i)
-		} else if at < len(b) && b[at] == '"' { // most of them, without a call
-			if end := p.scan.special(at + 1); end < len(b) && b[end] == '"' {
+		} else if v < len(b) && b[v] == '"' { // most of them, without a call
+			if end := p.scan.special(v + 1); end < len(b) && b[end] == '"' {
 				if p.first(sh.key) {
-					*rec.Str(sh.field) = unset(src[at+1 : end])
+					*p.rec.Str(sh.field) = unset(p.src[v+1 : end])
 				}
 				next = end + 1
 			}
 		}
-		switch {
-		case next == 0:
-			return i, n, false
-		case len(b)-next < 2 || b[next] != ',' || b[next+1] != '"' || p.fatal != "":
+		if next == 0 {
+			break
+		}
+		if len(b)-next < 2 || b[next] != ',' || b[next+1] != '"' || p.fatal != "" {
 			return next, n, true
 		}
 		i = next + 1
 	}
+	return i, n, false
 }
 
 // typed reads the value of the pair at i as what the key should have, and
