@@ -3,6 +3,7 @@ package redact
 import (
 	"encoding/binary"
 	"math/bits"
+	"unsafe"
 )
 
 // classes are what the bytes of a block are, one bit for each byte.
@@ -18,7 +19,7 @@ func (r *Redactor) classifiedPairs(line []byte, marks bool) (masked int) {
 		for m := r.blocks[k].separators; m != 0; m &= m - 1 {
 			i := k*block + bits.TrailingZeros64(m)
 			if i >= lookBack {
-				w := unquoted(binary.LittleEndian.Uint64(line[i-lookBack : i]))
+				w := unquoted(wordBefore(line, i))
 				if !mayEnd(w) || lastByte[w>>56] == isDigitByte && !mayEnd(afterDigits(w)) {
 					continue
 				}
@@ -33,11 +34,18 @@ func (r *Redactor) classifiedPairs(line []byte, marks bool) (masked int) {
 	return masked
 }
 
+// wordBefore is the word of the lookBack bytes before i, at which a bit of a class is set: so they are in the line, and that is not
+// checked again.
+func wordBefore(line []byte, i int) uint64 {
+	at := unsafe.Add(unsafe.Pointer(unsafe.SliceData(line)), i-lookBack)
+	return binary.LittleEndian.Uint64((*[lookBack]byte)(at)[:])
+}
+
 // classifiedCards is cards for a line that was classified.
 func (r *Redactor) classifiedCards(line []byte, c *Counts) {
 	from := 0 // a run begins here at the earliest
-	for k := range r.blocks {
-		at, next := r.blocks[k].inCard, uint64(0)
+	for k, b := range r.blocks {
+		at, next := b.inCard, uint64(0)
 		if at == 0 {
 			continue
 		}

@@ -6,6 +6,23 @@ type secretKey struct {
 	whole bool // must be a word of its own: "pin" is in "shipping"
 }
 
+// ending are the letters among the last bytes of a secret key, as a word of which they are the highest.
+type ending struct {
+	secretKey
+	letters, mask uint64
+}
+
+func (s secretKey) ending() ending {
+	e := ending{secretKey: s}
+	for i, shift := len(s.name)-1, 56; i >= 0 && shift >= 0; i, shift = i-1, shift-8 {
+		if c := s.name[i]; c != '_' {
+			e.letters |= uint64(c) << shift
+			e.mask |= 0xff << shift
+		}
+	}
+	return e
+}
+
 // secretKeys are the keys of sensitive authentication data (PCI DSS 3.3.1) and
 // of credentials. A key counts with any prefix that keeps it a word of its own
 // (card_pin, cardPin, user[password]), with up to two digits after it (cvv2),
@@ -98,7 +115,11 @@ func (k *key) word(line []byte, i int) bool {
 	if i < 3 {
 		return false
 	}
-	for _, s := range buckets[bucketOf[hashOf(lastThree(line[:i]))]] {
+	w := lastBytes(line[:i]) | ' '*lows // a letter is now small; what else changes is told below
+	for _, s := range buckets[bucketOf[hashOf(w)]] {
+		if (w^s.letters)&s.mask != 0 {
+			continue
+		}
 		if from := i - len(s.name); from >= 0 && equalFold(line[from:i], s.name) && (!s.whole || wordStart(line, from)) {
 			k.auth = s.name == "authorization"
 			return true

@@ -92,9 +92,9 @@ func hashOf(w uint64) uint32 { return uint32(w>>40&0x1f1f1f) * 0x9e3779b1 >> (32
 
 // buckets are secretKeys by the hash of their last three letters; bucketOf says
 // which of them. The first is empty.
-var buckets, bucketOf = func() (all [][]secretKey, of [1 << hashBits]uint8) {
-	add := func(ending string, keys ...secretKey) {
-		h := hashOf(lastThree([]byte(ending)))
+var buckets, bucketOf = func() (all [][]ending, of [1 << hashBits]uint8) {
+	add := func(text string, keys ...ending) {
+		h := hashOf(lastBytes([]byte(text)))
 		if of[h] == 0 {
 			of[h] = uint8(len(all))
 			all = append(all, nil)
@@ -103,14 +103,19 @@ var buckets, bucketOf = func() (all [][]secretKey, of [1 << hashBits]uint8) {
 	}
 	all = append(all, nil)
 	for _, k := range secretKeys {
-		add(k.name, k)
+		add(k.name, k.ending())
 	}
 	add("%5D") // password%5D=
 	return all, of
 }()
 
-// lastThree returns the last three bytes of b as the highest of a word.
-func lastThree(b []byte) uint64 {
-	n := len(b)
-	return uint64(b[n-3])<<40 | uint64(b[n-2])<<48 | uint64(b[n-1])<<56
+// lastBytes returns the last eight bytes of b, or all, as the highest of a word.
+func lastBytes(b []byte) (w uint64) {
+	if n := len(b); n >= 8 {
+		return binary.LittleEndian.Uint64(b[n-8:])
+	}
+	for _, c := range b {
+		w = w>>8 | uint64(c)<<56
+	}
+	return w
 }
