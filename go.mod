@@ -27,6 +27,7 @@ require (
 	golang.org/x/net v0.61.0 // parses the page, in tests
 	golang.org/x/oauth2 v0.37.0 // tokens that expire, in tests
 	golang.org/x/sync v0.24.0 // groups of goroutines that fail together
+	golang.org/x/sys v0.49.0 // whether the processor has AVX2
 	golang.org/x/term v0.47.0 // is this a terminal, and how wide
 	google.golang.org/api v0.304.0 // client options, errors of BigQuery
 	google.golang.org/genproto v0.0.0-20261012220534-4341edf3f941 // HttpRequest of a log entry
@@ -35,8 +36,6 @@ require (
 	google.golang.org/grpc v1.84.0 // the connection to Cloud Logging, with our own codec
 	google.golang.org/protobuf v1.36.12 // wire encoding of log entries
 )
-
-require golang.org/x/sys v0.49.0
 
 require (
 	cel.dev/expr v0.25.2 // indirect

@@ -5,6 +5,8 @@ import "bytes"
 // span is a part of the line; the zero value is none.
 type span struct{ from, end int }
 
+func (s span) of(line string) string { return line[s.from:s.end] }
+
 // header is what stands before the message of a line.
 type header struct {
 	when     span // RFC 3339 time

@@ -8,7 +8,7 @@ import (
 // block is how many bytes have one word of marks.
 const block = 64
 
-// mark sets s.marks: a bit for each byte of the line at which a JSON string cannot simply go on, which is a quote, a backslash, a
+// mark sets s.marks, without which nothing can be scanned: a bit for each byte of the line at which a JSON string cannot simply go on, which is a quote, a backslash, a
 // control character or a byte >= 0x80. The first bit behind the line is set, too, so that a search always ends.
 //
 // The line is read once for it, and all its strings are found with a shift each, after Langdale and Lemire, "Parsing Gigabytes of

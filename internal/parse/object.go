@@ -8,7 +8,6 @@ const maxKeys = 1024
 // object reads the JSON object at i, which must be the rest of the line.
 func (p *Parser) object(i int) {
 	s, b := &p.scan, p.line
-	s.mark()
 	i = s.space(i + 1)
 	if i < len(b) && b[i] == '}' {
 		p.end(i + 1)

@@ -78,6 +78,7 @@ func New() *Parser {
 func (p *Parser) Parse(line []byte, m Meta, rec *record.Record) {
 	p.reset(line, m.Stable, rec)
 	p.begin(&m, rec)
+	p.scan.mark()
 	h := splitHeader(line)
 	p.prefix(&h)
 	i := skipSpace(line, h.message)
@@ -132,6 +133,10 @@ func (p *Parser) begin(m *Meta, rec *record.Record) {
 }
 
 func (p *Parser) prefix(h *header) {
+	if p.scan.special(0) >= h.message { // plain ASCII
+		p.rec.Node, p.rec.Endpoint = h.node.of(p.src), h.endpoint.of(p.src)
+		return
+	}
 	p.rec.Node = p.clean(h.node)
 	p.rec.Endpoint = p.clean(h.endpoint)
 }
@@ -221,7 +226,7 @@ func (p *Parser) fallbackTime(h *header) {
 
 // clean returns a part of the line as a valid string.
 func (p *Parser) clean(at span) string {
-	s := p.src[at.from:at.end]
+	s := at.of(p.src)
 	if utf8.ValidString(s) {
 		return s
 	}

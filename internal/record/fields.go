@@ -152,18 +152,38 @@ var byName = func() map[string]Field {
 	return m
 }()
 
-// stringAt is where each string field stands in a [Record]; 0, where Present is, for a field of another type.
-var stringAt = [NumFields]uintptr{
+// place is where a field stands in a [Record], and what stands there.
+type place struct {
+	at uint16
+	is Type
+}
+
+// places has the place of each field. A table, because it is asked some sixty times a line.
+var places = func() (ps [NumFields]place) {
+	for f, at := range offsets {
+		ps[f] = place{uint16(at), Fields[f].Type}
+	}
+	return ps
+}()
+
+var offsets = [NumFields]uintptr{
+	Timestamp:     unsafe.Offsetof(Record{}.Timestamp),
 	ServiceID:     unsafe.Offsetof(Record{}.ServiceID),
 	RequestID:     unsafe.Offsetof(Record{}.RequestID),
 	POP:           unsafe.Offsetof(Record{}.POP),
 	ClientIP:      unsafe.Offsetof(Record{}.ClientIP),
+	ClientASN:     unsafe.Offsetof(Record{}.ClientASN),
 	ClientCountry: unsafe.Offsetof(Record{}.ClientCountry),
 	Host:          unsafe.Offsetof(Record{}.Host),
 	Method:        unsafe.Offsetof(Record{}.Method),
 	Path:          unsafe.Offsetof(Record{}.Path),
 	Query:         unsafe.Offsetof(Record{}.Query),
 	Protocol:      unsafe.Offsetof(Record{}.Protocol),
+	Status:        unsafe.Offsetof(Record{}.Status),
+	ResponseBytes: unsafe.Offsetof(Record{}.ResponseBytes),
+	RequestBytes:  unsafe.Offsetof(Record{}.RequestBytes),
+	ElapsedUsec:   unsafe.Offsetof(Record{}.ElapsedUsec),
+	TTFBUsec:      unsafe.Offsetof(Record{}.TTFBUsec),
 	Cache:         unsafe.Offsetof(Record{}.Cache),
 	UserAgent:     unsafe.Offsetof(Record{}.UserAgent),
 	Referer:       unsafe.Offsetof(Record{}.Referer),
@@ -171,9 +191,14 @@ var stringAt = [NumFields]uintptr{
 	TLSCipher:     unsafe.Offsetof(Record{}.TLSCipher),
 	JA3:           unsafe.Offsetof(Record{}.JA3),
 	JA4:           unsafe.Offsetof(Record{}.JA4),
+	FirstHop:      unsafe.Offsetof(Record{}.FirstHop),
 	BotName:       unsafe.Offsetof(Record{}.BotName),
+	Blocked:       unsafe.Offsetof(Record{}.Blocked),
+	WouldBlock:    unsafe.Offsetof(Record{}.WouldBlock),
+	ClaimsOtherIP: unsafe.Offsetof(Record{}.ClaimsOtherIP),
 	Kind:          unsafe.Offsetof(Record{}.Kind),
 	Text:          unsafe.Offsetof(Record{}.Text),
+	Received:      unsafe.Offsetof(Record{}.Received),
 	Position:      unsafe.Offsetof(Record{}.Position),
 	Node:          unsafe.Offsetof(Record{}.Node),
 	Endpoint:      unsafe.Offsetof(Record{}.Endpoint),
@@ -186,65 +211,34 @@ var stringAt = [NumFields]uintptr{
 	Extra:         unsafe.Offsetof(Record{}.Extra),
 }
 
-// Str returns the address of a string field, to read or set it; it panics when
-// f is of another type. A table of places, because it is asked some sixty times a line.
-func (r *Record) Str(f Field) *string {
-	at := stringAt[f]
-	if at == 0 {
-		noString(f)
+// field is where field f stands in r; it panics when f is not of type t.
+func (r *Record) field(f Field, t Type) unsafe.Pointer {
+	p := places[f]
+	if p.is != t {
+		wrongType(f, t)
 	}
-	return (*string)(unsafe.Add(unsafe.Pointer(r), at))
+	return unsafe.Add(unsafe.Pointer(r), p.at)
 }
 
-func noString(f Field) { panic("record: bug: " + Fields[f].Name + " is no string") }
+func wrongType(f Field, t Type) {
+	panic("record: bug: " + Fields[f].Name + " is not of type " + t.String())
+}
+
+// Str returns the address of a string field, to read or set it; it panics when
+// f is of another type.
+func (r *Record) Str(f Field) *string { return (*string)(r.field(f, String)) }
 
 // Int returns the address of a number field; setting it needs [Record.Present]
 // set as well. It panics when f is of another type.
-func (r *Record) Int(f Field) *int64 {
-	switch f {
-	case ClientASN:
-		return &r.ClientASN
-	case Status:
-		return &r.Status
-	case ResponseBytes:
-		return &r.ResponseBytes
-	case RequestBytes:
-		return &r.RequestBytes
-	case ElapsedUsec:
-		return &r.ElapsedUsec
-	case TTFBUsec:
-		return &r.TTFBUsec
-	}
-	panic("record: bug: " + Fields[f].Name + " is no number")
-}
+func (r *Record) Int(f Field) *int64 { return (*int64)(r.field(f, Int)) }
 
 // Bool returns the address of a boolean field; setting it needs
 // [Record.Present] set as well. It panics when f is of another type.
-func (r *Record) Bool(f Field) *bool {
-	switch f {
-	case FirstHop:
-		return &r.FirstHop
-	case Blocked:
-		return &r.Blocked
-	case WouldBlock:
-		return &r.WouldBlock
-	case ClaimsOtherIP:
-		return &r.ClaimsOtherIP
-	}
-	panic("record: bug: " + Fields[f].Name + " is no boolean")
-}
+func (r *Record) Bool(f Field) *bool { return (*bool)(r.field(f, Bool)) }
 
 // Time returns the address of a time field; setting it needs [Record.Present]
 // set as well. It panics when f is of another type.
-func (r *Record) Time(f Field) *time.Time {
-	switch f {
-	case Timestamp:
-		return &r.Timestamp
-	case Received:
-		return &r.Received
-	}
-	panic("record: bug: " + Fields[f].Name + " is no time")
-}
+func (r *Record) Time(f Field) *time.Time { return (*time.Time)(r.field(f, Time)) }
 
 // SetInt sets a number field and marks it present.
 func (r *Record) SetInt(f Field, v int64) { *r.Int(f) = v; r.Present = r.Present.With(f) }

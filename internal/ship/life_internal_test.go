@@ -1,8 +1,11 @@
 package ship
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -47,27 +50,93 @@ func lifeLines(n int, now time.Time) [][]byte {
 	return lines
 }
 
+// life is the way of a line through this program, outside the system.
+type life struct {
+	mask   *redact.Redactor
+	parser *parse.Parser
+	meta   parse.Meta
+	rec    record.Record
+	buf    []byte
+}
+
+func newLife() *life {
+	return &life{
+		mask: redact.New([]byte("s3cr3tTok")), parser: parse.New(), buf: make([]byte, 0, 64<<10),
+		meta: parse.Meta{Received: testNow, Sender: record.SenderToken, Stable: true, Position: "00c0ffee00c0ffee-0000000000000001"},
+	}
+}
+
+func (l *life) redact(line []byte) { l.mask.Line(line) }
+func (l *life) parse(line []byte)  { l.parser.Parse(line, l.meta, &l.rec) }
+func (l *life) encode([]byte)      { l.buf = fastOne.append(l.buf[:0], &l.rec, testNow) }
+
+func (l *life) all(line []byte) {
+	l.redact(line)
+	l.parse(line)
+	l.encode(line)
+}
+
+func (l *life) check(b *testing.B) {
+	if r := &l.rec; r.Kind != record.KindRequest || r.Problem != "" || r.Node == "" {
+		b.Fatalf("the line is not understood: %+v", r)
+	}
+}
+
 // BenchmarkLineOfLife is all that one line costs this program outside the system: masked (with one token to look for), its header
 // taken off, read and encoded.
 func BenchmarkLineOfLife(b *testing.B) {
-	lines := lifeLines(64, testNow)
-	mask, parser := redact.New([]byte("s3cr3tTok")), parse.New()
-	meta := parse.Meta{Received: testNow, Sender: record.SenderToken, Stable: true, Position: "00c0ffee00c0ffee-0000000000000001"}
-	var rec record.Record
-	buf, total, n := make([]byte, 0, 64<<10), 0, 0
+	lines, l := lifeLines(64, testNow), newLife()
+	total, n := 0, 0
 	for _, line := range lines {
 		total += len(line)
 	}
 	b.SetBytes(int64(total / len(lines)))
 	b.ReportAllocs()
 	for b.Loop() {
-		line := lines[n%len(lines)]
+		l.all(lines[n%len(lines)])
 		n++
-		mask.Line(line)
-		parser.Parse(line, meta, &rec)
-		buf = fastOne.append(buf[:0], &rec, testNow)
 	}
-	if rec.Kind != record.KindRequest || rec.Problem != "" || rec.Node == "" {
-		b.Fatalf("the line is not understood: %+v", rec)
+	l.check(b)
+}
+
+// BenchmarkLineBesideJSON takes the way and its stages in turns with encoding/json, which only checks the same lines: what a
+// machine, or a moment, is slow for one it is slow for the other. It reports the best of each in nanoseconds, and the median of
+// the ratios.
+func BenchmarkLineBesideJSON(b *testing.B) {
+	lines, l := lifeLines(64, testNow), newLife()
+	ways := []struct {
+		name string
+		do   func(line []byte)
+		took []float64 // ns a line, in each turn
+	}{
+		{name: "json-valid", do: func(line []byte) {
+			if !json.Valid(line[bytes.IndexByte(line, '{'):]) {
+				b.Fatal("no JSON")
+			}
+		}},
+		{name: "line", do: l.all}, {name: "redact", do: l.redact}, {name: "parse", do: l.parse}, {name: "encode", do: l.encode},
+	}
+	for b.Loop() {
+		for i := range ways {
+			const times = 8
+			start := time.Now()
+			for range times {
+				for _, line := range lines {
+					ways[i].do(line)
+				}
+			}
+			ways[i].took = append(ways[i].took, float64(time.Since(start))/float64(times*len(lines)))
+		}
+	}
+	l.check(b)
+	b.ReportMetric(0, "ns/op") // of all together, which nobody wants to know
+	for _, w := range ways {
+		ratios := make([]float64, len(w.took))
+		for i := range ratios {
+			ratios[i] = w.took[i] / ways[0].took[i]
+		}
+		slices.Sort(ratios)
+		b.ReportMetric(slices.Min(w.took), w.name+"-best-ns")
+		b.ReportMetric(ratios[len(ratios)/2], w.name+"/json-valid")
 	}
 }
