@@ -472,6 +472,52 @@ func TestNoTokenTravelsInTheClear(t *testing.T) {
 	}
 }
 
+func TestWeightsAreReadBesideTheRest(t *testing.T) {
+	set, err := detect.Compile([]detect.Rule{{Name: "heavy", When: "weight >= 1000", Window: 10 * time.Minute}, {Name: "many", When: "requests >= 100", Window: 10 * time.Minute}},
+		detect.Class{Name: "login", Where: `method == "POST"`, Weight: 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, e := open(t, nil)
+	s.Answers["detect"] = bqtest.DetectAnswerOf(set,
+		detect.Row{Rule: 0, Key: "203.0.113.9", Met: 1, Requests: 300, Weight: 6000, After: 9, AfterWeight: 180, Population: 1},
+		detect.Row{Rule: 1, Key: "203.0.113.9", Met: 1, Requests: 300, Weight: 6000, Population: 1})
+	q := detect.Query{Set: set, To: now, Now: now, Present: []detect.Present{{Key: "203.0.113.9", Rule: "heavy"}}}
+	res, err := e.Detect(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(res.Offenders) != 2 || len(res.After) != 1 || res.After[0].Weight != 180 {
+		t.Fatalf("the answer is %+v", res)
+	}
+	if m := res.Offenders[0].Measures; !m.Weighed || m.Weight != 6000 {
+		t.Errorf("the rule by weight has %+v", m)
+	}
+	if m := res.Offenders[1].Measures; m.Weighed || m.Weight != 0 {
+		t.Errorf("the other rule has %+v", m)
+	}
+}
+
+func TestAClassThatNamesAMissingFieldIsRefusedWhereRulesWeigh(t *testing.T) {
+	for when, refused := range map[string]bool{"weight > 1": true, "requests > 1": false} {
+		s, e := open(t, func(s *bqtest.Server, o *bigquery.Options) {
+			o.Kind, o.Columns = bigquery.Custom, with(custom(), "service_id", "=SVC1", "path", "url.path")
+			s.Partition = "ts"
+		})
+		s.Answers["detect"] = bqtest.DetectAnswer()
+		set, err := detect.Compile([]detect.Rule{{Name: "probe", When: when, Window: time.Minute}}, detect.Class{Name: "fine", Where: "status == 200"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := question(t)
+		q.Set, q.Present = set, nil
+		_, err = e.Detect(t.Context(), q)
+		if !refused && err != nil || refused && (err == nil || !strings.Contains(err.Error(), "class fine: where: field status is not in table") || len(s.Queries()) > 0) {
+			t.Errorf("%s: %v, %d queries", when, err, len(s.Queries()))
+		}
+	}
+}
+
 func TestARuleThatNamesAMissingFieldIsRefused(t *testing.T) {
 	fastly := func(s *bqtest.Server, o *bigquery.Options) { o.Kind = bigquery.Fastly }
 	mapped := func(s *bqtest.Server, o *bigquery.Options) {

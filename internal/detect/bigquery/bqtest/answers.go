@@ -4,8 +4,10 @@ import "edgewarden/internal/detect"
 
 // DetectAnswer is the answer to a detect statement of a set that weighs no requests: one row for each offender,
 // present key and rule's population, and the health row (Rule -1).
-func DetectAnswer(rows ...detect.Row) Answer {
-	var set *detect.Set
+func DetectAnswer(rows ...detect.Row) Answer { return DetectAnswerOf(nil, rows...) }
+
+// DetectAnswerOf is DetectAnswer for any set.
+func DetectAnswerOf(set *detect.Set, rows ...detect.Row) Answer {
 	a := Answer{}
 	for i := range rows {
 		a.Rows = append(a.Rows, values(set.Dest(&rows[i])))
