@@ -137,8 +137,15 @@ func entryBytes() float64 {
 	return total
 }
 
-// queryBytes is how much of a row the starter rules read: by the query, and by the one for evidence.
-func queryBytes(t *testing.T, kind string) (query, evidence float64, window time.Duration) {
+// reads is how much of a row a run reads, in bytes.
+type reads struct {
+	query    float64 // of the starter rules
+	evidence float64
+	repeats  float64 // of a row that does not say first_hop, when request ids are looked at
+	window   time.Duration
+}
+
+func queryBytes(t *testing.T, kind string) (r reads) {
 	t.Helper()
 	rules, _, err := config.LoadRules("deploy/rules.yaml")
 	if err != nil {
@@ -164,11 +171,15 @@ func queryBytes(t *testing.T, kind string) (query, evidence float64, window time
 		}
 		return total
 	}
-	query = read(func(src detect.Source) (detect.Statement, error) { return set.DetectSQL(detect.BigQuery, src, q) })
-	evidence = read(func(src detect.Source) (detect.Statement, error) {
+	r.query = read(func(src detect.Source) (detect.Statement, error) { return set.DetectSQL(detect.BigQuery, src, q) })
+	r.evidence = read(func(src detect.Source) (detect.Statement, error) {
 		return set.EvidenceSQL(detect.BigQuery, src, q, []detect.Offender{offender})
 	})
-	return query, evidence, set.MaxWindow()
+	r.repeats = read(func(src detect.Source) (detect.Statement, error) {
+		return q.Repeats(q.To, new(detect.Repeats)).Compile(detect.BigQuery, src)
+	}) - size(record.FirstHop, kind == "sink") // which is NULL
+	r.window = set.MaxWindow()
+	return r
 }
 
 // readSize is the column a field is read from; in a table that ingest did not write, key and prefix are made from the address,

@@ -50,10 +50,10 @@ type cost struct{ query, storage, stream, logging float64 }
 func (c cost) total() float64 { return c.query + c.storage + c.stream }
 
 func (l layout) cost(t *testing.T, perSecond float64, period time.Duration) cost {
-	query, evidence, window := queryBytes(t, l.kind)
+	read := queryBytes(t, l.kind)
 	runs := monthDays * 24 * float64(time.Hour) / float64(period)
-	rows := perSecond * 3600 * l.hours(window.Hours())
-	perRun := max(query*rows/gib, leastQuery) + findings*max(evidence*rows/gib, leastQuery)
+	rows := perSecond * 3600 * l.hours(read.window.Hours())
+	perRun := max(read.query*rows/gib, leastQuery) + findings*max(read.evidence*rows/gib, leastQuery)
 	c := cost{query: max(0, runs*perRun/1024-freeQuery) * priceQuery}
 	if !l.ours {
 		return c
@@ -71,12 +71,7 @@ func (l layout) cost(t *testing.T, perSecond float64, period time.Duration) cost
 func costPage(t *testing.T) string {
 	var b strings.Builder
 	p := func(format string, a ...any) { fmt.Fprintf(&b, format, a...) }
-	query := map[string]float64{}
-	evidence := map[string]float64{}
-	var window time.Duration
-	for _, kind := range []string{"sink", "fastly"} {
-		query[kind], evidence[kind], window = queryBytes(t, kind)
-	}
+	sink, fastly := queryBytes(t, "sink"), queryBytes(t, "fastly")
 	p("# What BigQuery costs\n\n%s", generated)
 	p(`What a month costs in US dollars, with the starter rules (%s), a run every 5 minutes, and rows kept %.0f days.
 On one machine the lake costs a disk and no more; this page is for BigQuery.
@@ -104,8 +99,8 @@ the lines in Logs Explorer, or an auditor wants them there. The sum does not hav
 
 `, "`_Default`")
 	p("## Where the numbers come from\n\n| | sink | fastly, custom |\n|---|---:|---:|\n")
-	p("| a row, logical bytes | %.0f | %.0f |\n| of it read by the query of the starter rules | %.0f | %.0f |\n| of it read for evidence | %.0f | %.0f |\n| an entry in a log bucket, bytes | %.0f | – |\n| streamed, bytes (at least 1 KiB) | %.0f | %.0f |\n",
-		rowBytes("sink"), rowBytes("fastly"), query["sink"], query["fastly"], evidence["sink"], evidence["fastly"], entryBytes(), max(rowBytes("sink"), leastStreamRow), max(rowBytes("fastly"), leastStreamRow))
+	p("| a row, logical bytes | %.0f | %.0f |\n| of it read by the query of the starter rules | %.0f | %.0f |\n| of it read for evidence | %.0f | %.0f |\n| of it read to find repeated request ids | %.0f | %.0f |\n| an entry in a log bucket, bytes | %.0f | – |\n| streamed, bytes (at least 1 KiB) | %.0f | %.0f |\n",
+		rowBytes("sink"), rowBytes("fastly"), sink.query, fastly.query, sink.evidence, fastly.evidence, sink.repeats, fastly.repeats, entryBytes(), max(rowBytes("sink"), leastStreamRow), max(rowBytes("fastly"), leastStreamRow))
 	p(`
 * **Bytes.** BigQuery bills logical bytes of the columns a query names: 8 for a number or a time, 1 for a BOOL, 2 more than its
   UTF-8 for a text, nothing for NULL. Text lengths marked "measured" are the means of an access log of 10,000 real requests of a
@@ -113,6 +108,10 @@ the lines in Logs Explorer, or an auditor wants them there. The sum does not hav
 * **Columns.** The rules compile into one query that names the table once. Its cost does not grow with the number of rules, only
   with the columns they name. The second query, for evidence, runs only when somebody was found; here in one run of ten. In an
   attack that lasts the whole month it would run every time.
+* **Request ids** are looked at only where more than a twentieth of the rows do not say %s (a format of your own), in a third
+  query over one minute, once an hour as long as the ledger keeps the answer. The sums do not have it: at 1,000 requests/s it is %s a month on a
+  sink, since the partition of that minute is read whole, and %s without a ledger, when every run asks. With our log format nobody asks;
+  %s in the configuration ends it, too.
 * **Partitions** are read whole, whatever the window. Day partitions hold half a day on average, plus the window (%s here)
   that reaches into the day before; hour partitions half an hour, plus the window. So a longer window costs next to
   nothing on day partitions and its length on hour partitions. The Log Router makes day partitions and offers no others.
@@ -123,12 +122,12 @@ the lines in Logs Explorer, or an auditor wants them there. The sum does not hav
 * Not counted: Fastly, the machine that ingest runs on, network between clouds, long-term storage (half the price after 90 days
   without change), a ledger table (a few megabytes a month; reading it costs 10 MiB a run, %.0f GiB a month).
 
-`, spell(window), monthRuns*leastQuery, monthRuns*leastQuery)
+`, "`first_hop`", dollars(monthDays*24*sink.repeats*1000*3600*layouts[0].hours(1./60)/gib/1024*priceQuery), dollars(monthRuns*sink.repeats*1000*3600*layouts[0].hours(1./60)/gib/1024*priceQuery), "`guard: {repeated_ids: 100%}`", spell(sink.window), monthRuns*leastQuery, monthRuns*leastQuery)
 	p("## When `--max-bytes` is met\n\n")
 	p("At the end of a partition, and with the default of 50 GiB, a run's query reaches it at\n\n| table | requests/s |\n|---|---:|\n")
 	for _, l := range layouts {
-		query, _, window := queryBytes(t, l.kind)
-		p("| %s | %s |\n", l.name, thousands(math.Floor(50*gib/query/3600/(l.worst+window.Hours())/100)*100))
+		read := queryBytes(t, l.kind)
+		p("| %s | %s |\n", l.name, thousands(math.Floor(50*gib/read.query/3600/(l.worst+read.window.Hours())/100)*100))
 	}
 	p(`
 Above that the rules with the longest windows are left out. On hour partitions a shorter window reads less. On day partitions it does not:

@@ -114,6 +114,9 @@ func (c *cycle) summary(sr *serviceReport, runErr error) ledger.Summary {
 	if sr.Cost.Billed != nil {
 		sum.Extra["bytes_billed"] = strconv.FormatInt(*sr.Cost.Billed, 10)
 	}
+	if !h.Repeats.Minute.IsZero() {
+		sum.Extra[repeatsKey] = repeatsText(h.Repeats)
+	}
 	maps.Copy(sum.Extra, c.told(sr).Marks())
 	if runErr != nil {
 		sum.Outcome, sum.Extra["error"] = outcomeFailure, runErr.Error()

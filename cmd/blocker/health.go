@@ -67,6 +67,20 @@ func unexplained(s *serviceReport) []string {
 // healthShare is how much of the rows may be odd before a sentence says what to do about it.
 const healthShare = 0.05
 
+// firstHopAdvice says what rows that do not say first_hop mean, by the request ids where they were looked at.
+func firstHopAdvice(h detect.Health) string {
+	r, of := h.Repeats, percent(h.NoFirstHop, h.Rows)+" of the rows do not say first_hop"
+	minute := r.Minute.UTC().Format("15:04")
+	switch {
+	case part(r.Repeated, r.Rows) > healthShare:
+		return fmt.Sprintf("%s of the rows of minute %s repeat a request id (%s of %s): a shield logs each request again, and it counts twice: log first_hop (ingest logformat), or let only the edge log",
+			percent(r.Repeated, r.Rows), minute, thousands(r.Repeated), thousands(r.Rows))
+	case r.Rows > 0:
+		return fmt.Sprintf("%s, but of %s request ids in minute %s hardly one comes twice: no shield seems to log requests again", of, thousands(r.Rows), minute)
+	}
+	return of + ": with shielding each of their requests is logged, and counted, twice: use our log format (ingest logformat)"
+}
+
 // healthAdvice says what to do about rows that cannot count, or count wrongly. What can stop blocks is a limit of the guard and
 // not said here.
 func healthAdvice(h detect.Health) []string {
@@ -74,7 +88,7 @@ func healthAdvice(h detect.Health) []string {
 	much := func(n int64) bool { return part(n, h.Rows) > healthShare }
 	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	if much(h.NoFirstHop) {
-		say("%s of the rows do not say first_hop: with shielding each of their requests is logged, and counted, twice: use our log format (ingest logformat)", percent(h.NoFirstHop, h.Rows))
+		out = append(out, firstHopAdvice(h))
 	}
 	if much(h.Forgeable) {
 		say("%s of the rows carry an address that may come from a request header, which a client can forge: log client.ip at the first hop (ingest logformat); nobody is blocked for them", percent(h.Forgeable, h.Rows))

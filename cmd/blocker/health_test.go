@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +83,50 @@ func TestAForgedHeaderIsLoudWhereAddressesOfHeadersAreTrusted(t *testing.T) {
 	}
 	if len(w.prefixes("edgewarden_1")) != 1 {
 		t.Errorf("entries %v", w.prefixes("edgewarden_1"))
+	}
+}
+
+// Without first_hop a shielded service counts everybody twice. The request ids tell, and whoever chooses them stops no block.
+func TestARequestThatAShieldLogsAgainIsSaid(t *testing.T) {
+	foreign := func(id func(i int) string) func(*record.Record) {
+		i := -1
+		return func(r *record.Record) {
+			i++
+			r.Present &^= 1 << record.FirstHop
+			r.RequestID = id(i)
+		}
+	}
+	twice := foreign(func(i int) string { return fmt.Sprint("id-", i/2) })
+	once := foreign(func(i int) string { return fmt.Sprint("id-", i) })
+	for name, tc := range map[string]struct {
+		rows    func(*record.Record)
+		off     bool
+		say     string
+		verdict string
+		looked  bool
+	}{
+		"each id twice":  {twice, false, "49 % of the rows of minute 07:28 repeat a request id (59 of 120): a shield logs each request again, and it counts twice", "warn", true},
+		"each id once":   {once, false, "of the rows do not say first_hop, but of 120 request ids in minute 07:28 hardly one comes twice", "pass", true},
+		"no id at all":   {foreign(func(int) string { return "" }), false, "do not say first_hop: with shielding each of their requests is logged", "pass", true},
+		"our own format": {func(r *record.Record) { r.RequestID = "the same" }, false, "data: 1,200 rows", "pass", false},
+		"nobody asks":    {twice, true, "do not say first_hop: with shielding each of their requests is logged", "pass", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := flooded(t)
+			w.requests("203.0.113.80", 300, tc.rows)
+			w.store()
+			args := []string{"run"}
+			if tc.off {
+				args = append(args, "--config", w.file("edgewarden.yaml", "guard: {repeated_ids: 100%}\n"))
+			}
+			d := w.json(w.want(w.run(append(args, "--dry-run", "--json")...), exitOK))
+			if d.Guard.Verdict != tc.verdict || (d.Data.Repeats != nil) != tc.looked {
+				t.Errorf("verdict %s, want %s; repeats %+v", d.Guard.Verdict, tc.verdict, d.Data.Repeats)
+			}
+			if o := w.want(w.run(args...), exitOK); !strings.Contains(o.stdout, tc.say) || len(w.prefixes("edgewarden_1")) == 0 {
+				t.Errorf("entries %v, does not say %q:\n%s", w.prefixes("edgewarden_1"), tc.say, o.stdout)
+			}
+		})
 	}
 }
 

@@ -162,6 +162,14 @@ type data struct {
 	NotClient    int64      `json:"not_client"`      // trusted rows with a private address or one of Fastly's own
 	Forgeable    int64      `json:"forgeable"`       // rows whose address a client can forge
 	Claims       int64      `json:"claims_other_ip"` // trusted rows that came with a Fastly-Client-IP that is not their address
+	Repeats      *repeats   `json:"repeated_ids"`    // null when nobody looked: lines say first_hop, or the store has no request_id
+}
+
+// repeats are rows of one minute whose request id came before: a shield logs each request again.
+type repeats struct {
+	Minute   time.Time `json:"minute"` // the latest, of several services
+	Rows     int64     `json:"rows"`   // that do not say first_hop and have a request id
+	Repeated int64     `json:"repeated"`
 }
 
 type offender struct {
@@ -283,6 +291,15 @@ func (d *data) add(h detect.Health, to time.Time) {
 	d.NotClient += h.TrustedNotClient
 	d.Forgeable += h.Forgeable
 	d.Claims += h.TrustedClaims
+	if r := h.Repeats; !r.Minute.IsZero() {
+		if d.Repeats == nil {
+			d.Repeats = &repeats{}
+		}
+		d.Repeats.Rows, d.Repeats.Repeated = d.Repeats.Rows+r.Rows, d.Repeats.Repeated+r.Repeated
+		if r.Minute.After(d.Repeats.Minute) {
+			d.Repeats.Minute = r.Minute
+		}
+	}
 	if !h.Newest.IsZero() && (d.Newest == nil || h.Newest.Before(*d.Newest)) {
 		age := to.Sub(h.Newest).Seconds()
 		d.Newest, d.AgeSeconds = &h.Newest, &age

@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,6 +64,88 @@ func (w *world) answerFor(rule int64) bqtest.Answer {
 	return bqtest.DetectAnswer(
 		detect.Row{Rule: -1, HealthRows: 900, HealthNewestUs: newest, HealthTrusted: 900, HealthTrustedNewestUs: newest, HealthOKRequests: 900, HealthOKAddresses: 201},
 		detect.Row{Rule: rule, Key: attacker, Met: 1, Requests: 300, Peak: 120, OK: 300, DistinctPaths: 7, Addresses: 1, OKAddresses: 1, Share: 0.33, FirstUs: newest - 150e6, LastUs: newest, Population: 201})
+}
+
+// The look at request ids is a query of its own: estimated, limited and billed like the others, and only where it tells something.
+func TestTheLookAtRequestIdsIsCounted(t *testing.T) {
+	foreign := func(w *world, noFirstHop int64) bqtest.Answer {
+		newest := w.T.Add(-10 * time.Second).UnixMicro()
+		return bqtest.DetectAnswer(detect.Row{Rule: -1, HealthRows: 900, HealthNewestUs: newest, HealthTrusted: 900, HealthTrustedNewestUs: newest, HealthNoFirstHop: noFirstHop})
+	}
+	for name, tc := range map[string]struct {
+		noFirstHop  int64
+		answer      bqtest.Answer
+		minuteBytes int64
+		queries     int
+		estimated   int64
+		say         string
+		repeats     *repeats
+	}{
+		"lines do not say first_hop": {900, bqtest.RepeatsAnswer(400, 200), 3 << 30, 4, 63 << 30, "50 % of the rows of minute 07:28 repeat a request id (200 of 400)", &repeats{Rows: 400, Repeated: 200}},
+		"lines say it":               {45, bqtest.RepeatsAnswer(400, 200), 3 << 30, 2, 60 << 30, "900 rows", nil},
+		"the minute lies in a day that is too large": {900, bqtest.RepeatsAnswer(400, 200), 101 << 30, 3, 161 << 30, // the stand-in keeps no query that it refuses
+			"whether a shield logs requests again is not known, request ids could not be counted: ", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			table, url := w.growing()
+			table.Answers["detect"], table.Answers["repeats"] = foreign(w, tc.noFirstHop), tc.answer
+			rest := table.Scan
+			table.Scan = func(q bqtest.Query) int64 {
+				if q.Labels["query"] == "repeats" {
+					return tc.minuteBytes
+				}
+				return rest(q)
+			}
+			o := w.want(w.runBigQuery(url, "run", "--dry-run", "--json", "--max-bytes", "107374182400"), exitOK)
+			d := w.json(o)
+			if d.Data.Estimated == nil || *d.Data.Estimated != tc.estimated || len(table.Queries()) != tc.queries {
+				t.Errorf("estimated %v, want %d; %d queries, want %d", d.Data.Estimated, tc.estimated, len(table.Queries()), tc.queries)
+			}
+			if tc.repeats != nil {
+				tc.repeats.Minute = w.T.Add(-2 * time.Minute)
+				if *d.Data.Billed != tc.estimated || d.Data.BytesScanned != tc.estimated {
+					t.Errorf("billed %d and read %d, want %d", *d.Data.Billed, d.Data.BytesScanned, tc.estimated)
+				}
+			}
+			if !reflect.DeepEqual(d.Data.Repeats, tc.repeats) || !strings.Contains(o.stdout, tc.say) {
+				t.Errorf("%+v, want %+v; does not say %q: %s", d.Data.Repeats, tc.repeats, tc.say, o.stdout)
+			}
+		})
+	}
+}
+
+// Over BigQuery an answer is good for an hour: the ledger keeps it.
+func TestRequestIdsAreLookedAtOnceAnHour(t *testing.T) {
+	w := newWorld(t)
+	table, url := w.table()
+	ledgerFile := filepath.Join(w.dir, "ledger.jsonl")
+	run := func(at time.Duration) document {
+		newest := w.T.Add(at - 10*time.Second).UnixMicro()
+		table.Answers["detect"] = bqtest.DetectAnswer(detect.Row{Rule: -1, HealthRows: 900, HealthNewestUs: newest, HealthTrusted: 900, HealthTrustedNewestUs: newest, HealthNoFirstHop: 900})
+		o := w.raw("run", "--json", "--rules", filepath.Join(w.dir, "rules.yaml"), "--bigquery", table.Table, "--location", "EU", "--bigquery-endpoint", url, "--service-id", "SVC1", "--acl", "edgewarden_1",
+			"--fastly-endpoint", w.url, "--now", w.T.Add(at).Format(time.RFC3339), "--ledger", ledgerFile)
+		return w.json(w.want(o, exitOK))
+	}
+	looks := func() (n int) {
+		for _, q := range table.Queries() {
+			if q.Labels["query"] == "repeats" {
+				n++
+			}
+		}
+		return n
+	}
+	table.Answers["repeats"] = bqtest.RepeatsAnswer(400, 200)
+	first := repeats{Minute: w.T.Add(-2 * time.Minute), Rows: 400, Repeated: 200}
+	for i, at := range []time.Duration{0, 5 * time.Minute, 55 * time.Minute} {
+		if d := run(at); d.Data.Repeats == nil || *d.Data.Repeats != first || looks() != 1 || d.Guard.Verdict != "warn" {
+			t.Errorf("run %d: %+v after %d looks, guard %s", i, d.Data.Repeats, looks(), d.Guard.Verdict)
+		}
+	}
+	table.Answers["repeats"] = bqtest.RepeatsAnswer(500, 0)
+	if d := run(time.Hour); d.Data.Repeats == nil || d.Data.Repeats.Rows != 500 || looks() != 2 || d.Guard.Verdict != "pass" {
+		t.Errorf("an hour later: %+v after %d looks, guard %s", d.Data.Repeats, looks(), d.Guard.Verdict)
+	}
 }
 
 func TestARunThatWritesAsksForNoEstimate(t *testing.T) {

@@ -109,6 +109,7 @@ func (c *cycle) find(ctx context.Context, sr *serviceReport, query *detect.Query
 	if err := c.engine.Evidence(shown, *query, found.Offenders); err != nil {
 		sr.Alerts = append(sr.Alerts, fmt.Sprintf("the evidence could not be fetched, counts stand alone: %v", err))
 	}
+	c.countRepeats(shown, sr, *query, &found.Health)
 	sr.Floods = query.Set.Floods(found, sr.Usual, query.To)
 	return found, nil
 }

@@ -35,6 +35,7 @@ func (g *guard) data() {
 	}
 	g.notClient()
 	g.claims()
+	g.repeats()
 	note = ""
 	if !h.LossKnown {
 		note = "no heartbeat: loss is not known"
@@ -70,6 +71,20 @@ func (g *guard) claims() {
 		}
 	}
 	g.most(LimitClaims, share(h.TrustedClaims, h.Trusted), limit, note)
+}
+
+// repeats warns of requests that a shield logs again. Clients may be who chooses the ids, so it must never stop a block; and
+// a few of a quiet minute tell nothing.
+func (g *guard) repeats() {
+	r := g.in.Health.Repeats
+	value, note := share(r.Repeated, r.Rows), ""
+	switch {
+	case r.Repeated < atLeast:
+		value = 0
+	case g.l.RepeatedIDs >= 0 && value > g.l.RepeatedIDs:
+		note = fmt.Sprintf("%d of %d rows of minute %s repeat a request id: a shield logs each request again, and it counts twice", r.Repeated, r.Rows, r.Minute.UTC().Format("15:04"))
+	}
+	g.most(LimitRepeats, value, g.l.RepeatedIDs, note)
 }
 
 // allowlist stops new blocks while somebody who must be spared is not known.

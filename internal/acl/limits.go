@@ -17,6 +17,7 @@ import (
 //	no-address       share of trusted rows without a client address                5 %          no blocks
 //	not-client       share of trusted rows with an address no client has           5 %          a warning
 //	claims-other-ip  share of trusted rows that claim another address              5 %          a warning; at the first with Forgeable
+//	repeated-ids     share of the rows of a minute that repeat a request id        5 %, or 10   a warning
 //	loss             share of lines lost between Fastly and the store              5 %          no blocks by share, score or ratio
 //	volume           trusted rows against the usual number                         half         no blocks by share, score or ratio
 //	too-many-blocks  new blocks of one run                                         100          the most harmful are written
@@ -42,6 +43,7 @@ type Limits struct {
 	Volume               float64       // 0.5 of the usual trusted rows
 	NotClient            float64       // 0.05 of trusted rows
 	ClaimsOtherIP        float64       // 0.05 of trusted rows
+	RepeatedIDs          float64       // 0.05 of the rows of a minute; the blocker does not look when it is off, or 1
 }
 
 // The names of limits: in Verdict, as codes of refusals, and what an override names.
@@ -53,6 +55,7 @@ const (
 	LimitNoAddress     = "no-address"
 	LimitNotClient     = "not-client"
 	LimitClaims        = "claims-other-ip"
+	LimitRepeats       = "repeated-ids"
 	LimitLoss          = "loss"
 	LimitVolume        = "volume"
 	LimitNewBlocks     = "too-many-blocks"
@@ -69,7 +72,7 @@ const atLeast = 10
 
 // LimitNames are the names of the limits that an override can lift.
 func LimitNames() []string {
-	return []string{LimitClockSkew, LimitAhead, LimitStale, LimitNoData, LimitNoAddress, LimitNotClient, LimitClaims, LimitLoss, LimitVolume, LimitNewBlocks, LimitCollateral, LimitAllowReleases, LimitAllowlist}
+	return []string{LimitClockSkew, LimitAhead, LimitStale, LimitNoData, LimitNoAddress, LimitNotClient, LimitClaims, LimitRepeats, LimitLoss, LimitVolume, LimitNewBlocks, LimitCollateral, LimitAllowReleases, LimitAllowlist}
 }
 
 // CheckOverride says why name cannot be lifted, or nil. The empty name lifts nothing.
@@ -114,5 +117,6 @@ func (l Limits) filled() Limits {
 	num(&l.Volume, 0.5)
 	num(&l.NotClient, 0.05)
 	num(&l.ClaimsOtherIP, 0.05)
+	num(&l.RepeatedIDs, 0.05)
 	return l
 }

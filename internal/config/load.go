@@ -383,6 +383,7 @@ func (r *reader) guard(n ast.Node, c *Config) {
 		"no_address":      r.share(&g.NoAddress, "no_address"),
 		"not_client":      r.share(&g.NotClient, "not_client"),
 		"claims_other_ip": r.share(&g.ClaimsOtherIP, "claims_other_ip"),
+		"repeated_ids":    r.share(&g.RepeatedIDs, "repeated_ids"),
 		"volume":          r.share(&g.Volume, "volume"),
 	})
 	// One width for both: what policy decides, the guard lets pass.

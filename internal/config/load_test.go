@@ -83,6 +83,7 @@ guard:
   no_address: 0.1
   not_client: 20%
   claims_other_ip: 15%
+  repeated_ids: 25%
   volume: 1
 ledger: p.d.audit
 period: 2m
@@ -121,7 +122,7 @@ ingest:
 		Policy: policy.Settings{Max: 48 * time.Hour, Escalation: 1.5, Forget: 7 * 24 * time.Hour, Propagation: 90 * time.Second, SharedRoom: 2.5, MinAddresses: 5, RollUp: 6,
 			MaxWidth4: 25, MaxWidth6: 56, TrustForgeable: true, TrustUnauthenticated: true},
 		Guard: acl.Limits{MaxWidth4: 25, MaxWidth6: 56, Stale: 20 * time.Minute, Loss: 0.1, NewBlocks: 7, Collateral: 0.02, AllowReleases: 0.3,
-			ClockSkew: time.Minute, Ahead: 0.005, NoAddress: 0.1, NotClient: 0.2, ClaimsOtherIP: 0.15, Volume: 1},
+			ClockSkew: time.Minute, Ahead: 0.005, NoAddress: 0.1, NotClient: 0.2, ClaimsOtherIP: 0.15, RepeatedIDs: 0.25, Volume: 1},
 		Ledger: "p.d.audit", Period: 2 * time.Minute, Settle: 30 * time.Second, Lease: 36 * time.Hour,
 		FastlyEndpoint: "http://localhost:8099", FastlyTokenFile: "/run/token", Capacity: 2000,
 	}

@@ -39,6 +39,7 @@ var meanings = map[string]struct {
 	acl.LimitNoAddress:     {"trusted rows without an address", share, false},
 	acl.LimitNotClient:     {"trusted rows with an address no client has", share, false},
 	acl.LimitClaims:        {"trusted rows that claim another address", share, false},
+	acl.LimitRepeats:       {"rows of a minute that repeat a request id", share, false},
 	acl.LimitLoss:          {"lines lost on the way", share, false},
 	acl.LimitVolume:        {"trusted rows against the usual number", count, true},
 	acl.LimitNewBlocks:     {"new blocks in this run", count, false},

@@ -176,6 +176,14 @@ func (s Service) since(r Run) (line string, last stamp) {
 // fact is one line of a list of what is known.
 type fact struct{ Name, Value, Note string }
 
+// repeatsFact says whether a shield seems to log requests again.
+func repeatsFact(r detect.Repeats) fact {
+	if r.Minute.IsZero() {
+		return fact{"Repeat a request id", "not looked at", "only where lines do not say first_hop"}
+	}
+	return fact{"Repeat a request id", number(r.Repeated), "of " + number(r.Rows) + " with an id in minute " + r.Minute.UTC().Format("15:04") + "; a shield logs each request again"}
+}
+
 // data is what the data itself looks like.
 func (s Service) data(r Run) []fact {
 	h := s.Found.Health
@@ -196,6 +204,7 @@ func (s Service) data(r Run) []fact {
 		{"Without an address", number(h.NoAddress), ""},
 		{"Claim another address", number(h.TrustedClaims), "trusted rows with a Fastly-Client-IP that is not theirs"},
 		{"Without first_hop", number(h.NoFirstHop), "not in our log format"},
+		repeatsFact(h.Repeats),
 		{"From shields", number(h.Shield), "never counted"},
 		{"Time only of receipt", number(h.ReceivedTime), "never counted"},
 		{"Ahead of the clock", number(h.Ahead), ""},

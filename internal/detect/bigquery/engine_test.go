@@ -158,7 +158,7 @@ func TestAFloodIsTakenApartAndAskedOnlyWhenThereIsOne(t *testing.T) {
 func TestRepeatedRequestIdsAreCountedInOneMinute(t *testing.T) {
 	s, e := open(t, func(s *bqtest.Server, _ *bigquery.Options) {
 		s.Bytes, s.Schema = 4321, sinkSchema()
-		s.Answers["repeats"] = bqtest.Answer{Columns: []bqtest.Column{{Name: "ids", Type: "INTEGER"}, {Name: "repeated", Type: "INTEGER"}}, Rows: [][]any{{int64(900), int64(450)}}}
+		s.Answers["repeats"] = bqtest.RepeatsAnswer(900, 450)
 	})
 	q, newest := question(t), now.Add(-3*time.Minute+30*time.Second)
 	var got detect.Repeats

@@ -36,6 +36,11 @@ func FloodAnswer(rows ...detect.FloodRow) Answer {
 	return a
 }
 
+// RepeatsAnswer is the answer to a statement of [detect.Query.Repeats].
+func RepeatsAnswer(rows, repeated int64) Answer {
+	return Answer{Columns: columns([]string{"ids", "repeated"}, []any{&rows, &repeated}), Rows: [][]any{{rows, repeated}}}
+}
+
 // columns takes the types from where a row's values are scanned to.
 func columns(names []string, dest []any) []Column {
 	out := make([]Column, len(names))
