@@ -22,7 +22,7 @@ func (p *program) openEngine(ctx context.Context, s *settings) (detect.Engine, e
 	case s.Lake != "" && s.BigQuery.Table != "":
 		return nil, usagef("--lake and --bigquery exclude each other: a run reads one store")
 	case s.Lake != "":
-		return duckdb.Open(duckdb.Options{Dir: s.Lake, Logger: p.log})
+		return duckdb.Open(duckdb.Options{Dir: s.Lake, MemoryLimit: engineMemory(), TempDir: os.TempDir(), Logger: p.log})
 	case s.BigQuery.Table != "":
 		if strings.Count(s.BigQuery.Table, ".") < 2 {
 			return nil, usagef("--bigquery %q is no PROJECT.DATASET.TABLE", s.BigQuery.Table)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 
 	driverduckdb "github.com/duckdb/duckdb-go/v2"
@@ -16,12 +17,17 @@ import (
 
 // Options configure an [Engine].
 type Options struct {
-	Dir         string       // the lake
-	MemoryLimit int64        // bytes DuckDB may use; 0 means its own default, 80 % of the machine's
-	Threads     int          // 0 means one for each CPU
-	TempDir     string       // where a query larger than MemoryLimit spills; empty means that it fails instead
-	Logger      *slog.Logger // nil is silent
+	Dir         string // the lake
+	MemoryLimit int64  // bytes DuckDB may use; 0 means its own default, 80 % of the machine's
+	Threads     int    // 0 means one for each CPU
+	// TempDir is where a query larger than MemoryLimit spills, at most spillFactor times as much, into a folder of its own that
+	// only this user can read and Close removes. When it is empty or cannot be written to, such a query fails.
+	TempDir string
+	Logger  *slog.Logger // nil is silent
 }
+
+// spillFactor is how many times its memory a query may have on disk.
+const spillFactor = 4
 
 func (o *Options) validate() error {
 	var errs []error
@@ -43,8 +49,9 @@ func (o *Options) validate() error {
 // Engine answers queries over a lake. Its methods may be called at the same
 // time; the queries then share the memory limit.
 type Engine struct {
-	o  Options
-	db *sql.DB
+	o     Options
+	db    *sql.DB
+	spill string // the folder for what does not fit in memory; empty for none
 }
 
 var _ detect.Engine = (*Engine)(nil)
@@ -55,27 +62,35 @@ func Open(o Options) (*Engine, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("opening DuckDB: %w", err)
 	}
-	settings := o.settings()
-	c, err := driverduckdb.NewConnector("", func(e driver.ExecerContext) error {
+	e := &Engine{o: o}
+	if o.TempDir != "" {
+		var err error
+		if e.spill, err = os.MkdirTemp(o.TempDir, "edgewarden-spill-"); err != nil {
+			o.Logger.Debug("a query that needs more than its memory cannot spill", "err", err)
+		}
+	}
+	settings := e.settings()
+	c, err := driverduckdb.NewConnector("", func(x driver.ExecerContext) error {
 		for _, s := range settings {
-			if _, err := e.ExecContext(context.Background(), s, nil); err != nil {
+			if _, err := x.ExecContext(context.Background(), s, nil); err != nil {
 				return fmt.Errorf("%s: %w", s, err)
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("opening DuckDB: %w", err)
+		return nil, errors.Join(fmt.Errorf("opening DuckDB: %w", err), e.removeSpill())
 	}
-	db := sql.OpenDB(c)
-	if err := db.Ping(); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening DuckDB: %w", err), db.Close())
+	e.db = sql.OpenDB(c)
+	if err := e.db.Ping(); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening DuckDB: %w", err), e.Close())
 	}
-	return &Engine{o: o, db: db}, nil
+	return e, nil
 }
 
 // settings are the statements every connection begins with.
-func (o Options) settings() []string {
+func (e *Engine) settings() []string {
+	o := e.o
 	s := []string{
 		"SET autoinstall_known_extensions=false", // else the first INET or httpfs call asks extensions.duckdb.org
 		"SET autoload_known_extensions=false",
@@ -85,10 +100,13 @@ func (o Options) settings() []string {
 		// right. By its own estimate DuckDB hashes the whole window instead of
 		// the few candidates, which took five times the memory.
 		"SET disabled_optimizers='join_order,build_side_probe_side'",
-		"SET temp_directory=" + quote(o.TempDir),
+		"SET temp_directory=" + quote(e.spill),
 	}
 	if o.MemoryLimit > 0 {
 		s = append(s, fmt.Sprintf("SET memory_limit='%dB'", o.MemoryLimit))
+		if e.spill != "" {
+			s = append(s, fmt.Sprintf("SET max_temp_directory_size='%dB'", spillFactor*o.MemoryLimit))
+		}
 	}
 	if o.Threads > 0 {
 		s = append(s, fmt.Sprintf("SET threads=%d", o.Threads))
@@ -96,8 +114,15 @@ func (o Options) settings() []string {
 	return s
 }
 
-// Close stops DuckDB.
-func (e *Engine) Close() error { return e.db.Close() }
+// Close stops DuckDB and removes what it spilled.
+func (e *Engine) Close() error { return errors.Join(e.db.Close(), e.removeSpill()) }
+
+func (e *Engine) removeSpill() error {
+	if e.spill == "" {
+		return nil
+	}
+	return os.RemoveAll(e.spill)
+}
 
 // Detect scans the window once, and reads the heartbeats beside it.
 func (e *Engine) Detect(ctx context.Context, q detect.Query) (detect.Result, error) {

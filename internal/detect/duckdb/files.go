@@ -79,7 +79,7 @@ func (e *Engine) explain(err error) error {
 	if errors.As(err, &de) {
 		switch de.Type {
 		case driverduckdb.ErrorTypeOutOfMemory:
-			return fmt.Errorf("querying lake %s: %w: raise the memory limit, shorten the windows, or give a directory to spill to: %w", e.o.Dir, ErrTooMuchMemory, err)
+			return fmt.Errorf("querying lake %s: %w: raise the memory limit of the process, shorten the windows, or let TMPDIR name a folder on a disk with room to spill to: %w", e.o.Dir, ErrTooMuchMemory, err)
 		case driverduckdb.ErrorTypeInvalidInput, driverduckdb.ErrorTypeIO:
 			return fmt.Errorf("querying lake %s: if a file is damaged, move it out of the lake: %w", e.o.Dir, err)
 		}

@@ -1,9 +1,13 @@
 package duckdb_test
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"edgewarden/internal/detect"
 	"edgewarden/internal/detect/detecttest"
@@ -65,5 +69,44 @@ func TestOneAddressWithMostOfTheRequestsAndAllOfTheRulesFitsInMemory(t *testing.
 		if len(f.Clusters) != 5 || f.Addresses != 251 || f.MostOfOne != rows*9/10 {
 			t.Errorf("flood of %s: %+v", f.Rule, f)
 		}
+	}
+}
+
+func TestAQueryLargerThanItsMemorySpillsAndCloseRemovesIt(t *testing.T) {
+	dir := t.TempDir()
+	writeLake(t, dir, detecttest.Traffic(5, 300_000))
+	ask := func(o duckdb.Options) (detect.Result, error) {
+		o.Dir, o.Threads = dir, 1
+		e, err := duckdb.Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := e.Detect(t.Context(), query())
+		if cerr := e.Close(); cerr != nil {
+			t.Error(cerr)
+		}
+		return res, err
+	}
+	want, err := ask(duckdb.Options{MemoryLimit: 1 << 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const little = 64 << 20
+	if _, err := ask(duckdb.Options{MemoryLimit: little}); !errors.Is(err, duckdb.ErrTooMuchMemory) {
+		t.Fatalf("without a folder to spill to: %v", err)
+	}
+	spill := t.TempDir()
+	got, err := ask(duckdb.Options{MemoryLimit: little, TempDir: spill})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want.Offenders, got.Offenders); d != "" || len(got.Offenders) == 0 {
+		t.Errorf("spilling changes %d offenders (-in memory +spilled):\n%s", len(got.Offenders), d)
+	}
+	if left, err := os.ReadDir(spill); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
+	if _, err := ask(duckdb.Options{MemoryLimit: little, TempDir: spill + "/gone"}); !errors.Is(err, duckdb.ErrTooMuchMemory) {
+		t.Errorf("with a folder that is not there: %v", err)
 	}
 }
