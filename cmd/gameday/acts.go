@@ -65,6 +65,7 @@ func (d *day) judge(v verdict, n, created int) {
 	office, victim, forged := d.cast.ours.String(), d.cast.victims[0].String(), d.cast.victims[1].String()
 	d.seen(seenInsider, v.refusedFor(office, policy.CodeAllowlisted))
 	d.seen(seenHeader, v.refusedFor(victim, policy.CodeForgeable))
+	d.seen(seenClaim, v.Data.ClaimsOtherIP > 0)
 	d.seen(seenImport, v.refusedFor(forged, policy.CodeUnauthenticated))
 	for _, f := range v.Floods {
 		d.seen(seenRing, f.Rule == "login-bruteforce")
@@ -88,6 +89,7 @@ func (d *day) judge(v verdict, n, created int) {
 const (
 	seenInsider = "the attacker behind the office is shown, and refused as allowlisted"
 	seenHeader  = "the address in a forged header is shown, and refused as forgeable"
+	seenClaim   = "requests whose client claims another address are counted as such"
 	seenImport  = "the address in lines of an unauthenticated sender is shown, and refused as such"
 	seenCrawler = "the crawler is shown, and refused as verified"
 	seenRing    = "the ring is shown as a distributed attack that no address stands out of"
@@ -97,7 +99,7 @@ const (
 	seenExtend  = "the block of an attacker that goes on is extended"
 )
 
-var allSeen = []string{seenInsider, seenHeader, seenImport, seenCrawler, seenRing, seenLate, seenRelease, seenSecond, seenExtend}
+var allSeen = []string{seenInsider, seenHeader, seenClaim, seenImport, seenCrawler, seenRing, seenLate, seenRelease, seenSecond, seenExtend}
 
 func (d *day) seen(what string, yes bool) {
 	if yes {

@@ -44,7 +44,10 @@ type verdict struct {
 			Passed bool
 		}
 	}
-	Data    struct{ Rows int64 }
+	Data struct {
+		Rows          int64
+		ClaimsOtherIP int64 `json:"claims_other_ip"`
+	}
 	Summary struct{ Notes, Alerts []string }
 }
 
