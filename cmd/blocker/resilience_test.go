@@ -28,6 +28,9 @@ func TestReleasesDoNotWaitForTheLogStore(t *testing.T) {
 	if !strings.Contains(o.stderr, w.lake()) {
 		t.Errorf("the failure is not said: %s", o.stderr)
 	}
+	if !strings.Contains(o.stdout, "1 of 1 services FAILED: asking the log store: ") {
+		t.Errorf("the last line does not say why: %s", o.stdout)
+	}
 	if w.edge.Dictionary("SVC1", "edgewarden_control")["enforce_until"] != "1935900000" {
 		t.Error("a run that could not see moved the lease")
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -78,10 +79,12 @@ func nameOf(name string) string {
 func (r *report) line() string {
 	var n counts
 	var failed, unjudged int
+	var why string // of the first that failed
 	var d data
 	for _, s := range r.Services {
 		if s.Error != "" {
 			failed++
+			why = cmp.Or(why, s.Error)
 		}
 		d.add(s.Found.Health, s.To)
 		d.addCost(s.Cost)
@@ -118,7 +121,7 @@ func (r *report) line() string {
 		parts = append(parts, fmt.Sprintf("%d rules NOT JUDGED", unjudged))
 	}
 	if failed > 0 {
-		parts = append(parts, fmt.Sprintf("%d of %d services FAILED", failed, len(r.Services)))
+		parts = append(parts, fmt.Sprintf("%d of %d services FAILED: %s", failed, len(r.Services), plain.Text(why, 200)))
 	}
 	return strings.Join(parts, "; ")
 }
