@@ -42,11 +42,22 @@ type ruleExplanation struct {
 	Window  string    `json:"window"`
 	Enforce bool      `json:"enforce"`
 	Met     bool      `json:"met"`
-	Floor   int64     `json:"floor"`    // the least of what floor_of names for which the condition can be met
-	FloorOf string    `json:"floor_of"` // a measure of docs/rules.md
+	Floor   int64     `json:"floor"`             // the least of what floor_of names for which the condition can be met
+	FloorOf string    `json:"floor_of"`          // a measure of docs/rules.md
+	Margins []margin  `json:"margins,omitempty"` // each comparison of the condition with a number
 	Note    string    `json:"note,omitempty"`
 	Measure *evidence `json:"measured,omitempty"` // nil: no request matched where
 	Trust   []string  `json:"untrusted,omitempty"`
+}
+
+// margin is what was measured against what is asked for.
+type margin struct {
+	Measure   string   `json:"measure"`
+	Operator  string   `json:"operator"`
+	Threshold float64  `json:"threshold"`
+	Value     *float64 `json:"value"` // null: no baseline is known to compare with
+	Times     float64  `json:"times"` // value divided by threshold; 0 when that is not positive
+	Met       bool     `json:"met"`
 }
 
 // requestID is what our log format writes; anything else cannot be one.
@@ -200,6 +211,9 @@ func (c *cycle) measure(ctx context.Context, svc config.Service, prefix netip.Pr
 			if one.Met, err = set.Met(r.Name, o.Measures); err != nil {
 				return nil, err
 			}
+			if one.Margins, err = margins(set, r.Name, o.Measures); err != nil {
+				return nil, err
+			}
 			if !actions[r.Name].CountsOnly {
 				one.Note = "depends on everybody's traffic (share, score or an upper bound): measured here of this address alone"
 			}
@@ -207,6 +221,18 @@ func (c *cycle) measure(ctx context.Context, svc config.Service, prefix netip.Pr
 		}
 	}
 	return out, nil
+}
+
+func margins(set *detect.Set, rule string, m detect.Measures) (out []margin, err error) {
+	all, err := set.Margins(rule, m)
+	for _, m := range all {
+		one := margin{Measure: m.Measure, Operator: m.Operator, Threshold: m.Threshold, Times: m.Times(), Met: m.Met}
+		if m.Known {
+			one.Value = &m.Value
+		}
+		out = append(out, one)
+	}
+	return out, err
 }
 
 // keyField is the column a group counts by, and the address's value in it; "" for groups that are no addresses.

@@ -3,7 +3,9 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -56,6 +58,33 @@ func history(events []ledger.Event, service string, prefix netip.Prefix) []strin
 	return out
 }
 
+// text is "requests >= 100: 300, met, 3.0 times".
+func (m margin) text() string {
+	asked := fmt.Sprintf("%s %s %s: ", m.Measure, m.Operator, numberText(m.Threshold))
+	if m.Value == nil {
+		return asked + "not known, not met"
+	}
+	s := asked + numberText(*m.Value) + ", met"
+	if !m.Met {
+		s = asked + numberText(*m.Value) + ", not met"
+	}
+	switch {
+	case m.Times >= 10:
+		s += fmt.Sprintf(", %.0f times", m.Times)
+	case m.Times >= 0.01:
+		s += fmt.Sprintf(", %.2g times", m.Times)
+	}
+	return s
+}
+
+// numberText writes a whole number as it is, any other with three digits.
+func numberText(x float64) string {
+	if x == math.Trunc(x) && math.Abs(x) < 1<<53 {
+		return strconv.FormatInt(int64(x), 10)
+	}
+	return strconv.FormatFloat(x, 'g', 3, 64)
+}
+
 // text prints an explanation for people.
 func (d explanation) text(b *strings.Builder, v view) {
 	fmt.Fprintf(b, "%s%s, at %s\n", d.Address, ofService(d.ServiceID), d.To.Format(time.RFC3339))
@@ -89,6 +118,9 @@ func (d explanation) text(b *strings.Builder, v view) {
 			}
 			fmt.Fprintf(b, "    %s: %s, peak %d a minute, %d ok, %d errors, %d paths, last at %s\n",
 				verdict, counted, m.PeakPerMinute, m.OK, m.Errors, m.DistinctPaths, m.LastSeen.Format(time.RFC3339))
+			for _, m := range r.Margins {
+				fmt.Fprintf(b, "      %s\n", m.text())
+			}
 			if len(r.Trust) > 0 {
 				fmt.Fprintf(b, "    these rows are not trusted: %s\n", strings.Join(r.Trust, ", "))
 			}

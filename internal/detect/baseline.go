@@ -27,13 +27,17 @@ func withoutBaseline(c cond) cond {
 		}
 		return out
 	case comparison: // no fraction is in a membership
-		used := map[int]bool{}
-		names(c, used)
-		if used[int(mBaselineScore)] || used[int(mBaselineRatio)] {
+		if againstBaseline(c) {
 			return constant(false)
 		}
 	}
 	return c
+}
+
+func againstBaseline(c comparison) bool {
+	used := map[int]bool{}
+	names(c, used)
+	return used[int(mBaselineScore)] || used[int(mBaselineRatio)]
 }
 
 // UsesBaseline reports whether the rule's when compares with a baseline measure.
