@@ -75,6 +75,11 @@ func LimitNames() []string {
 	return []string{LimitClockSkew, LimitAhead, LimitStale, LimitNoData, LimitNoAddress, LimitNotClient, LimitClaims, LimitRepeats, LimitLoss, LimitVolume, LimitNewBlocks, LimitCollateral, LimitAllowReleases, LimitAllowlist}
 }
 
+// WarnsOnly reports whether nothing is ever refused for a limit, since whoever sends requests can make it fail.
+func WarnsOnly(name string) bool {
+	return name == LimitNotClient || name == LimitClaims || name == LimitRepeats
+}
+
 // CheckOverride says why name cannot be lifted, or nil. The empty name lifts nothing.
 func CheckOverride(name string) error {
 	switch {

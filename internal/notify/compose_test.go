@@ -190,6 +190,23 @@ func TestARefusalIsToldOnce(t *testing.T) {
 	}
 }
 
+// A limit that only warns refuses nothing; who can make it fail must not make a known refusal look new with it.
+func TestALimitThatOnlyWarnsIsNoRefusal(t *testing.T) {
+	refused := acl.Verdict{Verdict: acl.VerdictRefused, Limits: []acl.Check{{Name: acl.LimitStale, Value: 900, Limit: 600}}}
+	s := notify.Service{ID: "SVC1", Plan: &acl.Plan{Verdict: refused}}
+	s.Past = []ledger.Summary{{Time: at.Add(-5 * time.Minute), Outcome: ledger.Success, Extra: s.Marks()}}
+	for _, name := range []string{acl.LimitNotClient, acl.LimitClaims, acl.LimitRepeats} {
+		s.Plan.Verdict.Limits = append(s.Plan.Verdict.Limits, acl.Check{Name: name, Value: 1, Limit: 0.05})
+	}
+	if m, any := notify.Compose(runOf(s), notify.Settings{}); any {
+		t.Errorf("told again: %+v", m)
+	}
+	s.Past = nil
+	if m, any := notify.Compose(runOf(s), notify.Settings{}); !any || len(m.Events[0].Details) != 1 {
+		t.Errorf("%+v", m)
+	}
+}
+
 func TestBlocksThatDoNotActAreToldOnceAnHour(t *testing.T) {
 	s := notify.Service{ID: "SVC1", NotEnforced: []string{"203.0.113.9 is blocked but 7 requests passed"}}
 	if m, any := notify.Compose(runOf(s), notify.Settings{}); !any || m.Severity != "error" {

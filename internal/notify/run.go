@@ -87,7 +87,7 @@ func (s Service) refusing() []acl.Check {
 	}
 	v := s.Plan.Verdict
 	return slices.DeleteFunc(slices.Clone(v.Limits), func(c acl.Check) bool {
-		return c.Passed || v.Verdict != acl.VerdictRefused && c.Name != acl.LimitNewBlocks
+		return c.Passed || acl.WarnsOnly(c.Name) || v.Verdict != acl.VerdictRefused && c.Name != acl.LimitNewBlocks
 	})
 }
 
