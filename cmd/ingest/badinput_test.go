@@ -142,6 +142,7 @@ func TestServeRefusesToStart(t *testing.T) {
 		{"profiling for the world", exitUsage, nil, []string{"--profile", "0.0.0.0:6060"}, []string{"--profile", "0.0.0.0:6060", "loopback"}},
 		{"a profiling address in use", exitFailed, nil, []string{"--profile", busy.Addr().String()}, []string{busy.Addr().String(), "in use"}},
 		{"a share that is no percentage", exitUsage, nil, []string{"--sender-share", "0"}, []string{"--sender-share", "1 to 100"}},
+		{"a service to stamp that is none", exitUsage, nil, []string{"--service-id", "a\xff"}, []string{"--service-id", "letters and digits"}},
 		{"a service that is none", exitUsage, nil, []string{"--expect-service", "a b"}, []string{"--expect-service", "a b"}},
 		{"source ranges that are not there", exitUsage, nil, []string{"--source-ranges", "nowhere"}, []string{"--source-ranges", "nowhere", "fastly"}},
 		{"a negative age", exitUsage, nil, []string{"--max-connection-age=-1s"}, []string{"--max-connection-age"}},

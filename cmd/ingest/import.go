@@ -24,6 +24,11 @@ import (
 // all; the first error ends the command, and running it again is harmless:
 // what is there already is replaced.
 func (c *importCmd) run(ctx context.Context, p *program) error {
+	if c.ServiceID != "" {
+		if err := checkService("service-id", c.ServiceID); err != nil {
+			return err
+		}
+	}
 	tokens, err := (&serveCmd{}).tokens(p.getenv)
 	if err != nil {
 		return err

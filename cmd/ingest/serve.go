@@ -182,9 +182,14 @@ func (c *serveCmd) check() error {
 	if c.SenderShare < 1 || c.SenderShare > 100 {
 		return usagef("--sender-share %d is no percentage from 1 to 100", c.SenderShare)
 	}
+	if c.ServiceID != "" {
+		if err := checkService("service-id", c.ServiceID); err != nil {
+			return err
+		}
+	}
 	for _, id := range c.ExpectService {
-		if !serviceID.MatchString(id) {
-			return usagef("--expect-service %q is no service id: want letters and digits, as in SU1Z0isxPaozGVKXdv0eY", id)
+		if err := checkService("expect-service", id); err != nil {
+			return err
 		}
 	}
 	if c.Spool == "" {
@@ -199,12 +204,20 @@ func (c *serveCmd) check() error {
 	return nil
 }
 
-// serviceID is what an expected service may be called: it becomes a label.
+// serviceID is what a service may be called: it becomes a label, and stands in records.
 var serviceID = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
+
+// checkService is an error for what cannot be a service id.
+func checkService(flag, id string) error {
+	if !serviceID.MatchString(id) {
+		return usagef("--%s %q is no service id: want letters and digits, as in SU1Z0isxPaozGVKXdv0eY", flag, id)
+	}
+	return nil
+}
 
 // expected lists the services that are watched for silence.
 func (c *serveCmd) expected() []string {
-	if serviceID.MatchString(c.ServiceID) {
+	if c.ServiceID != "" {
 		return append([]string{c.ServiceID}, c.ExpectService...)
 	}
 	return c.ExpectService

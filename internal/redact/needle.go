@@ -32,9 +32,9 @@ func newNeedle(text []byte) needle {
 	return n
 }
 
-// index returns where the needle stands at or after from, or -1.
-func (n *needle) index(line []byte, from int) int {
-	if hasVectors {
+// index returns where the needle stands at or after from, or -1; with vectors it looks at 32 places at a time.
+func (n *needle) index(line []byte, from int, vectors bool) int {
+	if vectors {
 		for last := len(line) - len(n.text); last+1-from >= pairStep; from++ {
 			k := pairAVX2(&line[from+n.rare], &line[from+n.next], last+1-from, n.text[n.rare], n.text[n.next])
 			if k < 0 {

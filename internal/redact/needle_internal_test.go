@@ -30,8 +30,10 @@ func TestANeedleIsFoundWhereItStands(t *testing.T) {
 			want += from
 			found++
 		}
-		if got := n.index(line, from); got != want {
-			t.Fatalf("%q in %q from %d: %d, want %d", text, line, from, got, want)
+		for _, vectors := range []bool{false, hasVectors} {
+			if got := n.index(line, from, vectors); got != want {
+				t.Fatalf("%q in %q from %d: %d, want %d (vectors: %v)", text, line, from, got, want, vectors)
+			}
 		}
 	}
 	if found < 20_000 {

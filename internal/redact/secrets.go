@@ -37,7 +37,7 @@ func jsonEscape(s []byte) []byte {
 // since JSON may lean on them; in an unquoted number a digit becomes 1.
 func (r *Redactor) maskSecret(line []byte, secret needle) (masked int) {
 	for from := 0; ; {
-		if from = secret.index(line, from); from < 0 {
+		if from = secret.index(line, from, r.vectors); from < 0 {
 			return masked
 		}
 		changed := false

@@ -318,3 +318,27 @@ func BenchmarkEntry(b *testing.B) {
 		}
 	})
 }
+
+// What an entry takes without its long strings, for each of which there is room of its own, is less than fixedRoom: here every
+// field has as much as a short one can.
+func TestFixedRoomHoldsWhatIsNoLongString(t *testing.T) {
+	for _, kind := range []string{record.KindRequest, record.KindHeartbeat, record.KindText} {
+		var r record.Record
+		for f, info := range record.Fields {
+			switch f := record.Field(f); info.Type {
+			case record.String:
+				*r.Str(f) = strings.Repeat("x", maxShort)
+			case record.Int:
+				r.SetInt(f, 1<<62)
+			case record.Bool:
+				r.SetBool(f, true)
+			case record.Time:
+				r.SetTime(f, testNow.Add(-123456789))
+			}
+		}
+		r.Kind = kind
+		if n := len(fastOne.append(nil, &r, testNow)); n > fixedRoom-slack {
+			t.Errorf("a %s takes %d bytes, %d may be written without asking for room", kind, n, fixedRoom-slack)
+		}
+	}
+}

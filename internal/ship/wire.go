@@ -100,9 +100,9 @@ func copyText(dst unsafe.Pointer, s string) {
 	case n >= 16:
 		copyEnds[[16]byte](dst, src, n-16)
 	case n >= 8:
-		copyEnds[uint64](dst, src, n-8)
+		copyEnds[[8]byte](dst, src, n-8)
 	case n >= 4:
-		copyEnds[uint32](dst, src, n-4)
+		copyEnds[[4]byte](dst, src, n-4)
 	case n > 0:
 		copyEnds[byte](dst, src, n-1)
 		*(*byte)(unsafe.Add(dst, n/2)) = *(*byte)(unsafe.Add(src, n/2))
