@@ -33,7 +33,8 @@
 //
 // Rows with kind request of the asked service, whose time is that of the
 // request (time_source is not received), which are not from a shield
-// (first_hop false; absent counts as first hop), that carry the rule's key, at
+// (first_hop false; absent counts as first hop, and [Query.Repeats] says whether
+// a shield logs such requests again), that carry the rule's key, at
 // or after T minus the rule's window and before T, and were not refused by us
 // (blocked). Rows that can be forged or were not authenticated ([Trust]) are
 // counted apart from the others: they never share a count, a share or a score.

@@ -17,7 +17,7 @@ var conditions = []string{
 	`method == "POST"`, `method != "POST"`, `"GET" == method`, `path < "/p/3"`, `path <= "/p/3"`, `"/p/3" < path`, `path >= "/p/3" && path > ""`,
 	`status == 404`, `status != 404`, `status >= 400 && status < 500`, `status in [401, 403]`, `!(status in [200, 204])`, `status >= 400.5`, `status < -1`,
 	`response_bytes > status`, `user_agent == host || method == method`,
-	`blocked`, `!blocked`, `first_hop == true`, `first_hop != would_block`, `true == blocked`, `blocked in [true]`,
+	`blocked`, `!blocked`, `first_hop == true`, `first_hop != would_block`, `true == blocked`, `blocked in [true]`, `claims_other_ip`, `claims_other_ip == blocked`,
 	`path.startsWith("/login")`, `path.endsWith(".php")`, `path.contains("scan")`, `path.contains("")`,
 	`user_agent.matches("^curl/[0-9.]+$")`, `user_agent.matches("(?i)MOZILLA")`, `user_agent.matches(r"\\")`, `user_agent.contains("☃")`,
 	`client_country in ["NL", "DE"] && !(client_asn == 64500 || client_asn == 64501)`,
