@@ -31,57 +31,58 @@ src AS (
   WHERE f_time_source <> 'received' AND (f_first_hop OR hop_unsaid)
     AND NOT f_blocked
 ),
-counted AS MATERIALIZED (
-  SELECT slot, trust, f_client_key, f_client_prefix, mask, COUNT(*) AS n, SUM(w) AS w
-  FROM src
-  GROUP BY slot, trust, f_client_key, f_client_prefix, mask
-),
 rules(id, grp, width, pop) AS (
   VALUES
       (0, 0, 3, -1),
       (1, 1, 3, -1)
 ),
 by_key AS MATERIALIZED (
-  SELECT 0 AS grp, trust, f_client_key AS k, slot, mask & CAST(1 AS BIGINT) AS bits, SUM(n)::BIGINT AS n, SUM(w)::BIGINT AS w
-  FROM counted
-  WHERE mask & CAST(1 AS BIGINT) <> 0 AND f_client_key <> ''
-  GROUP BY ALL
-  UNION ALL
-  SELECT 1 AS grp, trust, f_client_prefix AS k, slot, mask & CAST(2 AS BIGINT) AS bits, SUM(n)::BIGINT AS n, SUM(w)::BIGINT AS w
-  FROM counted
-  WHERE mask & CAST(2 AS BIGINT) <> 0 AND f_client_prefix <> ''
-  GROUP BY ALL
+  SELECT * FROM (
+    SELECT CASE WHEN GROUPING(k0) = 0 THEN 0 WHEN GROUPING(k1) = 0 THEN 1 ELSE -1 END AS grp, trust, COALESCE(k0, k1) AS k, slot, COALESCE(bits0, bits1) AS bits, COUNT(*) AS n, SUM(w)::BIGINT AS w
+    FROM (SELECT slot, trust, f_client_key AS k0, mask & CAST(1 AS BIGINT) AS bits0, f_client_prefix AS k1, mask & CAST(2 AS BIGINT) AS bits1, w FROM src)
+    GROUP BY GROUPING SETS ((slot, trust, k0, bits0), (slot, trust, k1, bits1), (slot, trust)))
+  WHERE grp < 0 OR bits <> 0 AND k <> ''
 ),
-alive AS MATERIALIZED (
-  SELECT * FROM (SELECT grp, trust, k, CASE WHEN SUM(CASE WHEN (bits >> 0) & 1 = 1 THEN n ELSE 0 END) >= 150 THEN CAST(1 AS BIGINT) ELSE 0 END
-      + CASE WHEN SUM(CASE WHEN (bits >> 1) & 1 = 1 THEN n ELSE 0 END) >= 450 THEN CAST(2 AS BIGINT) ELSE 0 END AS alive
-  FROM by_key GROUP BY grp, trust, k) WHERE alive <> 0
+keys AS MATERIALIZED (
+  SELECT ROW_NUMBER() OVER () AS kid, * FROM (
+    SELECT * FROM (SELECT grp, trust, k, CAST(0 AS BIGINT)
+        + CASE WHEN n0 >= 150 THEN CAST(1 AS BIGINT) ELSE 0 END AS alive
+      FROM (SELECT grp, trust, k, SUM(CASE WHEN (bits >> 0) & 1 = 1 THEN n ELSE 0 END) AS n0 FROM by_key WHERE grp = 0 GROUP BY grp, trust, k)) WHERE alive <> 0
+    UNION ALL
+    SELECT * FROM (SELECT grp, trust, k, CAST(0 AS BIGINT)
+        + CASE WHEN n1 >= 450 THEN CAST(2 AS BIGINT) ELSE 0 END AS alive
+      FROM (SELECT grp, trust, k, SUM(CASE WHEN (bits >> 1) & 1 = 1 THEN n ELSE 0 END) AS n1 FROM by_key WHERE grp = 1 GROUP BY grp, trust, k)) WHERE alive <> 0
+  )
 ),
 slots AS (
-  SELECT r.id AS rule, r.width AS width, b.trust, b.k, b.slot, b.n, b.w
-  FROM by_key b JOIN alive a USING (grp, trust, k)
-    JOIN rules r ON r.grp = b.grp AND ((b.bits & a.alive) >> r.id) & 1 = 1
+  SELECT r.id AS rule, r.width AS width, b.trust AS trust, kid, slot, n, w
+  FROM by_key b JOIN (SELECT * FROM keys q WHERE q.alive <> 0) q USING (grp, trust, k)
+    JOIN rules r ON r.grp = b.grp AND ((b.bits & q.alive) >> r.id) & 1 = 1
+  UNION ALL
+  SELECT r.id AS rule, r.width AS width, b.trust AS trust, kid, slot, n, w
+  FROM by_key b JOIN (SELECT * FROM keys q WHERE TRUE) q USING (grp, trust, k)
+    JOIN rules r ON r.grp = b.grp AND r.pop = r.id AND (b.bits >> r.id) & 1 = 1
 ),
 slid AS (
-  SELECT rule, trust, k, UNNEST(range(CASE WHEN slot < 3 THEN 0 ELSE (slot - 2) // 1 END,
+  SELECT rule, trust, kid, UNNEST(range(CASE WHEN slot < 3 THEN 0 ELSE (slot - 2) // 1 END,
       1 + CASE WHEN slot + width < 3 THEN -1 WHEN slot + width > 6 THEN 3 ELSE (slot + width - 3) // 1 END)) AS step, n, w
   FROM slots
 ),
 per_key AS MATERIALIZED (
-  SELECT rule, trust, step, k, SUM(n)::BIGINT AS requests, SUM(w)::BIGINT AS weight
+  SELECT rule, trust, kid, step, SUM(n)::BIGINT AS requests, SUM(w)::BIGINT AS weight
   FROM slid GROUP BY ALL
 )
-SELECT step, rule::BIGINT AS rule, trust::BIGINT AS trust, k, requests, share, score
+SELECT step, rule::BIGINT AS rule, c.trust::BIGINT AS trust, COALESCE(k, '') AS k, requests, share, score
 FROM (
-  SELECT step, c.rule AS rule, trust, k, requests, 0e0 AS share, 0e0 AS score
+  SELECT step, c.rule AS rule, trust, kid, requests, 0e0 AS share, 0e0 AS score
   FROM per_key c JOIN rules r ON r.id = c.rule AND r.pop < 0
   WHERE CASE c.rule
     WHEN 0 THEN weight >= 3000
     WHEN 1 THEN (requests >= 20 AND weight >= 9000)
     ELSE FALSE END
   UNION ALL
-  SELECT step, -1 AS rule, trust, '' AS k, SUM(n)::BIGINT AS requests, 0e0 AS share, 0e0 AS score
+  SELECT step, -1 AS rule, trust, NULL AS kid, SUM(n)::BIGINT AS requests, 0e0 AS share, 0e0 AS score
   FROM (SELECT UNNEST(range(CASE WHEN slot < 3 THEN 0 ELSE (slot - 2) // 1 END,
-      1 + CASE WHEN slot + 1 < 3 THEN -1 WHEN slot + 1 > 6 THEN 3 ELSE (slot + 1 - 3) // 1 END)) AS step, trust, n FROM counted) GROUP BY ALL
-)
-ORDER BY step, rule, trust, k
+      1 + CASE WHEN slot + 1 < 3 THEN -1 WHEN slot + 1 > 6 THEN 3 ELSE (slot + 1 - 3) // 1 END)) AS step, trust, n FROM by_key WHERE grp < 0) GROUP BY ALL
+) c LEFT JOIN keys USING (kid)
+ORDER BY step, rule, c.trust, k
