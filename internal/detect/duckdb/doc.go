@@ -9,7 +9,8 @@
 // The engine reads files only and never the network: extensions are neither
 // installed nor loaded. It spills to disk only when given a directory for it.
 //
-// On a crash nothing is left behind. A file that compaction or retention takes
+// A process that is killed leaves its folder in that directory, named
+// edgewarden-spill-*, and what it had spilled; nothing else is left behind. A file that compaction or retention takes
 // away between listing and reading makes the query start again with a new
 // listing.
 package duckdb

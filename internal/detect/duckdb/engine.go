@@ -95,7 +95,8 @@ func (e *Engine) settings() []string {
 		"SET autoinstall_known_extensions=false", // else the first INET or httpfs call asks extensions.duckdb.org
 		"SET autoload_known_extensions=false",
 		"SET TimeZone='UTC'",
-		"SET preserve_insertion_order=false", // every statement of ours has its own order
+		"SET allocator_background_threads=true", // gives memory back between steps; without it a run held up to 90 MB more
+		"SET preserve_insertion_order=false",    // every statement of ours has its own order
 		// Joins as written: every statement of ours puts the small table on the
 		// right. By its own estimate DuckDB hashes the whole window instead of
 		// the few candidates, which took five times the memory.
