@@ -6,7 +6,6 @@ import (
 	"math"
 	"os"
 	"path"
-	"runtime/debug"
 	"strconv"
 	"strings"
 )
@@ -15,18 +14,18 @@ import (
 // (code, buffers of the Parquet reader, what its allocator keeps) and for Go, which holds the offenders and a replay.
 const engineShare = 60
 
-// engineMemory is the limit for DuckDB: its share of the least of GOMEMLIMIT, the limits of the control groups the process
-// is in, and the machine. A query that needs more spills to a file instead of being killed by the kernel. 0, where none of
-// them is known, leaves it to DuckDB.
+// engineMemory is the limit for DuckDB: its share of what Linux lets the process have. A query that needs more spills to a
+// file instead of being killed by the kernel. 0, where that is not known, leaves it to DuckDB. GOMEMLIMIT says nothing here: it
+// is about the memory of Go alone.
 func engineMemory() int64 {
-	least := min(debug.SetMemoryLimit(-1), systemMemory(os.DirFS("/")))
-	if least == math.MaxInt64 {
+	have := systemMemory(os.DirFS("/"))
+	if have == math.MaxInt64 {
 		return 0
 	}
-	return least / 100 * engineShare
+	return have / 100 * engineShare
 }
 
-// systemMemory is what Linux lets this process have, and math.MaxInt64 elsewhere. In a container the limit stands at the
+// systemMemory is what Linux lets this process have, the least of the machine's memory and the limits of the control groups it is in, and math.MaxInt64 elsewhere. In a container the limit stands at the
 // root of /sys/fs/cgroup, under systemd in the unit's folder or in one above it.
 func systemMemory(root fs.FS) int64 {
 	least := int64(math.MaxInt64)

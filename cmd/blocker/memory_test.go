@@ -2,7 +2,6 @@ package main
 
 import (
 	"math"
-	"runtime/debug"
 	"testing"
 	"testing/fstest"
 )
@@ -33,13 +32,5 @@ func TestTheMemoryOfTheProcessIsTheLeastOfWhatLimitsIt(t *testing.T) {
 		if got := systemMemory(root); got != c.want {
 			t.Errorf("%s: %d, not %d", c.name, got, c.want)
 		}
-	}
-}
-
-func TestDuckDBGetsAShareOfTheGoLimit(t *testing.T) {
-	before := debug.SetMemoryLimit(100 << 20) // what the runtime does with GOMEMLIMIT
-	t.Cleanup(func() { debug.SetMemoryLimit(before) })
-	if got := engineMemory(); got != 100<<20/100*60 {
-		t.Errorf("%d bytes of 100 MiB", got)
 	}
 }

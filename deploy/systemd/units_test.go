@@ -115,6 +115,10 @@ func TestPathsFitEachOther(t *testing.T) {
 			}
 		}
 	}
+	// DuckDB spills to TMPDIR, which must be on a disk.
+	if text := read(t, "edgewarden-blocker.service"); !strings.Contains(text, "\nCacheDirectory=edgewarden\n") || !strings.Contains(text, "\nEnvironment=TMPDIR=%C/edgewarden\n") {
+		t.Error("edgewarden-blocker.service does not spill to its cache folder")
+	}
 }
 
 // systemd kills after TimeoutStopSec; the defaults of --drain and --shutdown-timeout must fit in.

@@ -3,6 +3,7 @@ package verify_test
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -163,9 +164,16 @@ func TestPodsHaveAllTheyMount(t *testing.T) {
 					t.Errorf("%s: %s mounts claim %s, which nobody makes", name, kind, v.PersistentVolumeClaim.ClaimName)
 				case v.ConfigMap != nil && !configs[v.ConfigMap.Name]:
 					t.Errorf("%s: %s mounts ConfigMap %s, which nobody makes", name, kind, v.ConfigMap.Name)
-				case v.EmptyDir != nil:
+				case v.EmptyDir != nil && v.Name != "spill":
 					t.Errorf("%s: %s keeps %s in an emptyDir, which goes with the pod", name, kind, v.Name)
+				case v.EmptyDir != nil && (v.EmptyDir.Medium != corev1.StorageMediumDefault || v.EmptyDir.SizeLimit == nil):
+					t.Errorf("%s: %s spills to memory, or without a limit", name, kind)
 				}
+			}
+			if c := p.Spec.Containers[0]; kind != "StatefulSet" && !slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool {
+				return m.Name == "spill" && m.MountPath == "/tmp" && !m.ReadOnly
+			}) {
+				t.Errorf("%s: %s has a read-only root and no /tmp, where a query over a large lake spills to", name, kind)
 			}
 		}
 	}

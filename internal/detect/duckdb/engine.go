@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 
 	driverduckdb "github.com/duckdb/duckdb-go/v2"
@@ -21,13 +20,10 @@ type Options struct {
 	MemoryLimit int64  // bytes DuckDB may use; 0 means its own default, 80 % of the machine's
 	Threads     int    // 0 means one for each CPU
 	// TempDir is where a query larger than MemoryLimit spills, at most spillFactor times as much, into a folder of its own that
-	// only this user can read and Close removes. When it is empty or cannot be written to, such a query fails.
+	// only this user can read and Close removes; those of killed processes are removed by Open. When it is empty or cannot be written to, such a query fails.
 	TempDir string
 	Logger  *slog.Logger // nil is silent
 }
-
-// spillFactor is how many times its memory a query may have on disk.
-const spillFactor = 4
 
 func (o *Options) validate() error {
 	var errs []error
@@ -51,7 +47,7 @@ func (o *Options) validate() error {
 type Engine struct {
 	o     Options
 	db    *sql.DB
-	spill string // the folder for what does not fit in memory; empty for none
+	spill spill
 }
 
 var _ detect.Engine = (*Engine)(nil)
@@ -65,8 +61,8 @@ func Open(o Options) (*Engine, error) {
 	e := &Engine{o: o}
 	if o.TempDir != "" {
 		var err error
-		if e.spill, err = os.MkdirTemp(o.TempDir, "edgewarden-spill-"); err != nil {
-			o.Logger.Debug("a query that needs more than its memory cannot spill", "err", err)
+		if e.spill, err = newSpill(o.TempDir); err != nil {
+			o.Logger.Warn("a query that needs more than its memory fails, since there is nowhere to spill to: let TMPDIR name a folder on a disk", "err", err)
 		}
 	}
 	settings := e.settings()
@@ -79,7 +75,7 @@ func Open(o Options) (*Engine, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("opening DuckDB: %w", err), e.removeSpill())
+		return nil, errors.Join(fmt.Errorf("opening DuckDB: %w", err), e.spill.remove())
 	}
 	e.db = sql.OpenDB(c)
 	if err := e.db.Ping(); err != nil {
@@ -101,11 +97,11 @@ func (e *Engine) settings() []string {
 		// right. By its own estimate DuckDB hashes the whole window instead of
 		// the few candidates, which took five times the memory.
 		"SET disabled_optimizers='join_order,build_side_probe_side'",
-		"SET temp_directory=" + quote(e.spill),
+		"SET temp_directory=" + quote(e.spill.path),
 	}
 	if o.MemoryLimit > 0 {
 		s = append(s, fmt.Sprintf("SET memory_limit='%dB'", o.MemoryLimit))
-		if e.spill != "" {
+		if e.spill.path != "" {
 			s = append(s, fmt.Sprintf("SET max_temp_directory_size='%dB'", spillFactor*o.MemoryLimit))
 		}
 	}
@@ -116,14 +112,7 @@ func (e *Engine) settings() []string {
 }
 
 // Close stops DuckDB and removes what it spilled.
-func (e *Engine) Close() error { return errors.Join(e.db.Close(), e.removeSpill()) }
-
-func (e *Engine) removeSpill() error {
-	if e.spill == "" {
-		return nil
-	}
-	return os.RemoveAll(e.spill)
-}
+func (e *Engine) Close() error { return errors.Join(e.db.Close(), e.spill.remove()) }
 
 // Detect scans the window once, and reads the heartbeats beside it.
 func (e *Engine) Detect(ctx context.Context, q detect.Query) (detect.Result, error) {

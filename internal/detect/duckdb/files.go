@@ -77,10 +77,10 @@ var ErrTooMuchMemory = errors.New("not enough memory")
 func (e *Engine) explain(err error) error {
 	var de *driverduckdb.Error
 	if errors.As(err, &de) {
-		switch de.Type {
-		case driverduckdb.ErrorTypeOutOfMemory:
+		switch full := de.Type == driverduckdb.ErrorTypeIO && e.spill.path != "" && strings.Contains(de.Msg, e.spill.path); {
+		case full || de.Type == driverduckdb.ErrorTypeOutOfMemory:
 			return fmt.Errorf("querying lake %s: %w: raise the memory limit of the process, shorten the windows, or let TMPDIR name a folder on a disk with room to spill to: %w", e.o.Dir, ErrTooMuchMemory, err)
-		case driverduckdb.ErrorTypeInvalidInput, driverduckdb.ErrorTypeIO:
+		case de.Type == driverduckdb.ErrorTypeInvalidInput || de.Type == driverduckdb.ErrorTypeIO:
 			return fmt.Errorf("querying lake %s: if a file is damaged, move it out of the lake: %w", e.o.Dir, err)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -108,5 +110,43 @@ func TestAQueryLargerThanItsMemorySpillsAndCloseRemovesIt(t *testing.T) {
 	}
 	if _, err := ask(duckdb.Options{MemoryLimit: little, TempDir: spill + "/gone"}); !errors.Is(err, duckdb.ErrTooMuchMemory) {
 		t.Errorf("with a folder that is not there: %v", err)
+	}
+}
+
+func TestOpenRemovesWhatKilledProcessesSpilled(t *testing.T) {
+	dir := t.TempDir()
+	left := filepath.Join(dir, "edgewarden-spill-1")
+	other := filepath.Join(dir, "of-somebody-else")
+	for _, path := range []string{left, other} {
+		if err := os.MkdirAll(filepath.Join(path, "deep"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names := func() (out []string) {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			out = append(out, e.Name())
+		}
+		return out
+	}
+	first, err := duckdb.Open(duckdb.Options{Dir: dir, TempDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := duckdb.Open(duckdb.Options{Dir: dir, TempDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := names(); len(got) != 3 || slices.Contains(got, "edgewarden-spill-1") || !slices.Contains(got, "of-somebody-else") {
+		t.Errorf("with two engines: %v", got)
+	}
+	if err := errors.Join(first.Close(), second.Close()); err != nil {
+		t.Error(err)
+	}
+	if got := names(); !slices.Equal(got, []string{"of-somebody-else"}) {
+		t.Errorf("after both: %v", got)
 	}
 }
