@@ -55,7 +55,10 @@ func (p *program) settings() (*settings, error) {
 		if err != nil {
 			return nil, usageError{err}
 		}
-		cfg.Rules, cfg.Classes = rules, classes
+		cfg.Rules = rules
+		if classes != nil { // a file of rules alone goes with the classes of --config
+			cfg.Classes = classes
+		}
 	}
 	s := &settings{Config: cfg, dry: f.DryRun, fromFile: f.Config != ""}
 	if err := s.overlay(f); err != nil {

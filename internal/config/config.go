@@ -56,7 +56,7 @@ type Service struct {
 	// lines of all.
 	LogEndpoints int
 	Rules        []Rule  // empty means the file's top-level rules
-	Classes      []Class // empty means the file's top-level classes
+	Classes      []Class // nil means the file's top-level classes, empty none
 }
 
 // BigQuery says where the log table is.

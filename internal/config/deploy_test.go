@@ -147,6 +147,7 @@ func TestTheExamplesOfClassesLoad(t *testing.T) {
 	for _, c := range []struct{ file, from, indent string }{
 		{filepath.Join(root, "rules.yaml"), "#   classes:\n", "#   "},
 		{filepath.Join(root, "../docs/rules.md"), "    classes:\n", "    "},
+		{filepath.Join(root, "edgewarden.yaml"), "\n# classes:\n", "# "},
 	} {
 		text, err := os.ReadFile(c.file)
 		if err != nil {
@@ -160,6 +161,9 @@ func TestTheExamplesOfClassesLoad(t *testing.T) {
 				break
 			}
 			example += line
+		}
+		if !strings.Contains(example, "rules:") {
+			example += "rules:\n  - {name: heavy, window: 10m, when: weight >= 3000}\n"
 		}
 		rules, classes, err := config.LoadRules(write(t, example))
 		if err != nil {

@@ -90,14 +90,14 @@ func (c *Config) RulesOf(s Service) ([]Rule, []Class) {
 	if len(rules) == 0 {
 		rules = c.Rules
 	}
-	if len(classes) == 0 {
+	if classes == nil {
 		classes = c.Classes
 	}
 	return rules, classes
 }
 
-// LoadRules reads a file that holds only rules and their classes (the short form). Its error joins
-// one *Error per fault; a file without rules is one.
+// LoadRules reads a file that holds only rules and their classes (the short form); the classes are nil when
+// it says nothing of them. Its error joins one *Error per fault; a file without rules is one.
 func LoadRules(path string) (rules []Rule, classes []Class, err error) {
 	r, root, err := open(path)
 	if err != nil {

@@ -306,11 +306,12 @@ services:
   - {id: A, acls: a}
   - {id: B, acls: a, classes: [{name: api, where: path.startsWith("/api/"), weight: 3}]}
   - {id: C, acls: a, rules: [{name: other, window: 10m, when: weight >= 9}]}
+  - {id: D, acls: a, classes: []}
 `))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []string{"flood: static 0, login 20", "flood: api 3", "other: static 0, login 20"} {
+	for i, want := range []string{"flood: static 0, login 20", "flood: api 3", "other: static 0, login 20", "flood: "} {
 		rules, classes := c.RulesOf(c.Services[i])
 		set, actions, err := config.Compile(rules, c.Period, classes...)
 		if err != nil {

@@ -45,7 +45,7 @@ func (r *reader) rule(n ast.Node) Rule {
 }
 
 func (r *reader) classes(n ast.Node) []Class {
-	var classes []Class
+	classes := []Class{} // never nil: none, for a service, is not those of the file
 	for _, item := range r.list(n, "classes") {
 		classes = append(classes, r.class(item))
 	}

@@ -103,12 +103,10 @@ func boundOf(c cond, heaviest int64) bound {
 	case junction:
 		b := boundOf(c.args[0], heaviest)
 		for _, a := range c.args[1:] {
-			switch o := boundOf(a, heaviest); {
-			case c.or && o.of != b.of: // either may be met: what both have a least number of is requests
-				least := min(b.requests, o.requests)
-				b = bound{least, mRequests, least}
-			case c.or && o.least < b.least, !c.or && o.requests > b.requests, !c.or && o.of == b.of && o.least > b.least:
-				b = o
+			if o := boundOf(a, heaviest); c.or {
+				b = either(b, o)
+			} else {
+				b = both(b, o)
 			}
 		}
 		return b
@@ -127,6 +125,31 @@ func boundOf(c cond, heaviest int64) bound {
 		}
 	}
 	return none
+}
+
+// either is the bound of what meets one of two: what both have a least number of is requests, unless it is the same counter.
+func either(a, b bound) bound {
+	requests := min(a.requests, b.requests)
+	if a.of != b.of {
+		return bound{requests, mRequests, requests}
+	}
+	return bound{min(a.least, b.least), a.of, requests}
+}
+
+// both is the bound of what meets two. The weight goes before any other counter: requests that weigh nothing are not what
+// such a rule is about, however many there are.
+func both(a, b bound) bound {
+	stricter := a
+	switch {
+	case (a.of == mWeight) != (b.of == mWeight):
+		if b.of == mWeight {
+			stricter = b
+		}
+	case b.requests > a.requests, b.of == a.of && b.least > a.least:
+		stricter = b
+	}
+	stricter.requests = max(a.requests, b.requests)
+	return stricter
 }
 
 // boundOn is a bound on a counter.

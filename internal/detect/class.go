@@ -90,10 +90,11 @@ func (s *Set) Weigh(r *record.Record) (weight int64, class string) {
 // Weighs reports whether a statement of the set has to look at classes: there are some, and a rule's when names weight.
 // Without it weight is requests.
 func (s *Set) Weighs() bool {
-	return len(s.classes()) > 0 && s.usesWeight()
+	return len(s.classes()) > 0 && s.NamesWeight()
 }
 
-func (s *Set) usesWeight() bool {
+// NamesWeight reports whether the when of any rule names weight.
+func (s *Set) NamesWeight() bool {
 	for _, c := range s.rules {
 		if c.uses(mWeight) {
 			return true
