@@ -95,7 +95,7 @@ Only weight looks at them: `+"`requests`, `errors`, `peak_per_minute`"+` and the
 When no rule names weight, nothing is read or computed for it; when one does, the query reads the columns that the classes name, and still each once.
 
 `+"`weight >= 3000`"+` is a lower bound on a count, as `+"`requests >= 3000`"+` is: missing log lines can hide an offender from it, but never make one. A client needs as few requests as the heaviest class
-allows (150 of weight 20), so mind what a weight does to somebody who is not an attacker; and what weighs 0 is invisible to such a rule, so keep one on requests beside it, the more so
+allows (150 that weigh 20 each), so mind what a weight does to somebody who is not an attacker; and what weighs 0 is invisible to such a rule, so keep one on requests beside it, the more so
 where a class goes by the path, which is the client's choice. Try them with `+"`blocker rules test`, `blocker backtest` and `blocker suggest`"+`.
 
 Requests that our ACL refused weigh what their own log lines say. They carry the method and path they were sent with, but no cache hit and no status of the origin, so classes

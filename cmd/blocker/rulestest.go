@@ -195,12 +195,7 @@ func (c rulesTestCase) compare(found []detect.Offender, set *detect.Set) (wrong 
 		delete(got, want)
 	}
 	for _, o := range slices.SortedFunc(maps.Keys(got), func(a, b testOffender) int { return strings.Compare(a.Rule+a.Key, b.Rule+b.Key) }) {
-		m := got[o]
-		measured := fmt.Sprintf("%d requests", m.Requests)
-		if m.Weighed {
-			measured += fmt.Sprintf(" of weight %d", m.Weight)
-		}
-		wrong = append(wrong, fmt.Sprintf("rule %s names %s with %s, which was not expected", o.Rule, o.Key, measured))
+		wrong = append(wrong, fmt.Sprintf("rule %s names %s with %s, which was not expected", o.Rule, o.Key, got[o].Sent()))
 	}
 	return wrong
 }

@@ -89,6 +89,14 @@ func (m Measures) Count(name string) int64 {
 	return m.value(n).i
 }
 
+// Sent is the requests in words, with what they weigh where the rule's when names weight: "300 requests with a weight of 6000 in all".
+func (m Measures) Sent() string {
+	if m.Weighed {
+		return fmt.Sprintf("%d requests with a weight of %d in all", m.Requests, m.Weight)
+	}
+	return fmt.Sprintf("%d requests", m.Requests)
+}
+
 // ErrorShare is Errors divided by Requests; 0 without requests.
 func (m Measures) ErrorShare() float64 {
 	if m.Requests == 0 {

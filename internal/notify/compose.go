@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -157,7 +156,7 @@ func evidence(c acl.Change) string {
 	}
 	o := c.Decision.Offender
 	m := o.Measures
-	parts := []string{strconv.FormatInt(m.Requests, 10) + " requests", fmt.Sprintf("%d a minute at most", m.PeakPerMinute), fmt.Sprintf("%d went well", m.OK)}
+	parts := []string{m.Sent(), fmt.Sprintf("%d a minute at most", m.PeakPerMinute), fmt.Sprintf("%d went well", m.OK)}
 	if c.Mark.Strikes > 1 {
 		parts = append(parts, fmt.Sprintf("strike %d", c.Mark.Strikes))
 	}

@@ -80,6 +80,16 @@ func TestSlackActsOnNothingThatCameFromTheLog(t *testing.T) {
 	}
 }
 
+// Two hundred logins are not many requests: without the weight nobody sees why they were blocked.
+func TestABlockByWeightSaysTheWeight(t *testing.T) {
+	o := offender()
+	o.Measures.Weighed, o.Measures.Weight = true, 16240
+	m, _ := notify.Compose(runOf(changed(change(acl.Create, "203.0.113.9/32", "heavy", o))), notify.Settings{})
+	if why := m.Events[0].Blocked[0].Why; !strings.HasPrefix(why, "812 requests with a weight of 16240 in all, 120 a minute at most") {
+		t.Error(why)
+	}
+}
+
 func TestMoreThanAFewAreCounted(t *testing.T) {
 	var changes []acl.Change
 	for i := range 25 {

@@ -70,8 +70,8 @@ func (d *decider) judgePresent(b Block) *Decision {
 	}
 	end := d.end(b)
 	if until, requests, ok := d.movesOn(b, end); ok {
-		dec := entryDecision(VerbExtend, b, "", sentence("%s still sends what %s blocks (%d requests since the block took hold): until %s instead of %s, no new strike.",
-			Key(b.Prefix), ruleText(b.Rule), requests, stamp(until), stamp(end)))
+		dec := entryDecision(VerbExtend, b, "", sentence("%s still sends what %s blocks (%s since the block took hold): until %s instead of %s, no new strike.",
+			Key(b.Prefix), ruleText(b.Rule), d.sent(b), stamp(until), stamp(end)))
 		dec.Until, dec.Harm = until, requests
 		return &dec
 	}
@@ -81,6 +81,15 @@ func (d *decider) judgePresent(b Block) *Decision {
 	dec := entryDecision(VerbKeep, b, "", sentence("%s of %s by %s lasts until %s.", nounOf(b.Kind), Key(b.Prefix), ruleText(b.Rule), stamp(end)))
 	dec.Harm = d.after[afterKey{b.Prefix, b.Rule}].Requests
 	return &dec
+}
+
+// sent is what came since a block took hold, in words, with the weight where the rule bounds that.
+func (d *decider) sent(b Block) string {
+	a, after := d.in.Actions[b.Rule], d.after[afterKey{b.Prefix, b.Rule}]
+	if a.Bounded() == weight {
+		return fmt.Sprintf("%s in %d requests", a.Amount(fmt.Sprint(a.since(after))), after.Requests)
+	}
+	return fmt.Sprintf("%d requests", after.Requests)
 }
 
 // mustGo says why a present entry has to be released before its time. Width and

@@ -18,10 +18,7 @@ func sentence(format string, args ...any) string { return fmt.Sprintf(format, ar
 func blockReason(o *detect.Offender, strikes int, length time.Duration, shared bool) string {
 	var b strings.Builder
 	m := o.Measures
-	fmt.Fprintf(&b, "Rule %s: %d requests", o.Rule, m.Requests)
-	if m.Weighed {
-		fmt.Fprintf(&b, " of weight %d", m.Weight)
-	}
+	fmt.Fprintf(&b, "Rule %s: %s", o.Rule, m.Sent())
 	if m.PeakPerMinute > 0 {
 		fmt.Fprintf(&b, ", at most %d a minute", m.PeakPerMinute)
 	}

@@ -18,7 +18,7 @@ type offenderRow struct {
 	Group, Rule   string
 	Requests      string
 	RequestsN     int64
-	Floor         string // "at least 60 errors"
+	Floor         string // "70 errors, at least 60", see floorText
 	Weight        string // "" of a rule that does not weigh
 	Peak          int64
 	OK, Errors    string
@@ -106,7 +106,7 @@ func (s Service) offenders(r Run) []offenderRow {
 	for _, o := range s.Found.Offenders {
 		row := offenderOf(o, r.Now)
 		if a := s.Actions[o.Rule]; a.Floor > 0 {
-			row.Floor = strings.TrimSuffix("at least "+a.Amount(number(a.Floor)), " requests")
+			row.Floor = floorText(a, o.Measures)
 		}
 		out, decided := outcomes[o.Key+"\x00"+o.Rule]
 		if decided {
@@ -122,6 +122,15 @@ func (s Service) offenders(r Run) []offenderRow {
 	}
 	slices.SortStableFunc(rows, func(a, b offenderRow) int { return cmp.Compare(b.RequestsN, a.RequestsN) })
 	return rows
+}
+
+// floorText is what the rule asks for at least, beside how much of it the offender has where that is not the number of
+// requests: "a weight of 4,000, at least 3,000".
+func floorText(a policy.Action, m detect.Measures) string {
+	if of := a.Bounded(); of != "requests" {
+		return a.Amount(number(m.Count(of))) + ", at least " + number(a.Floor)
+	}
+	return "at least " + number(a.Floor)
 }
 
 func offenderOf(o detect.Offender, now time.Time) offenderRow {

@@ -146,7 +146,7 @@ func TestAnOffenderByWeightShowsWhatMakesIt(t *testing.T) {
 	}
 	r.Services[0].Actions["flood"] = policy.Action{Floor: 3000, FloorOf: "weight"}
 	d, _ := read(t, r)
-	has(t, "the offenders", strings.Join(d.rows("offenders"), "\n"), "at least a weight of 3,000", "Weight 34,567", "Classes 1,728 login, 20 each 7 no class, 1 each 5,000 static, 0 each")
+	has(t, "the offenders", strings.Join(d.rows("offenders"), "\n"), "a weight of 34,567, at least 3,000", "Weight 34,567", "Classes 1,728 login, 20 each 7 no class, 1 each 5,000 static, 0 each")
 }
 
 func TestOtherPages(t *testing.T) {
