@@ -60,7 +60,7 @@ func benchLake(b *testing.B, dir string) {
 }
 
 // benchRules are 20 rules as an operator writes them: a few over all requests,
-// most over some.
+// most over some. From the eleventh on each counts what the tenth before it does.
 func benchRules(n int) *detect.Set {
 	all := []detect.Rule{
 		{Name: "flood", When: "requests >= 230"},
