@@ -76,8 +76,8 @@ func (c *cycle) dataAlerts(service string, h detect.Health, window time.Duration
 	if age := c.to.Sub(newest); age > stale {
 		return []string{fmt.Sprintf("the newest row%s that counts is %s old: is ingest shipping?", ofService(service), age.Round(time.Second))}
 	}
-	if h.TrustedClaims > 0 && c.Policy.TrustForgeable {
-		return []string{fmt.Sprintf("clients forge Fastly-Client-IP%s (%s of %s trusted rows) and trust: allow: forgeable_address is set: where a line takes its address from a header, whoever sends it chooses who is blocked; log client.ip at the first hop (ingest logformat), then take forgeable_address out of trust",
+	if c.Policy.TrustForgeable && !c.Guard.CheckClaims(h, true).Passed {
+		return []string{fmt.Sprintf("requests%s came with another address in Fastly-Client-IP (%s of %s trusted rows) and trust: allow: forgeable_address is set: where a line takes its address from a header, whoever sends it chooses who is blocked; log client.ip at the first hop (ingest logformat), then take forgeable_address out of trust",
 			ofService(service), thousands(h.TrustedClaims), thousands(h.Trusted))}
 	}
 	return nil

@@ -114,7 +114,7 @@ func (c *cycle) summary(sr *serviceReport, runErr error) ledger.Summary {
 	if sr.Cost.Billed != nil {
 		sum.Extra["bytes_billed"] = strconv.FormatInt(*sr.Cost.Billed, 10)
 	}
-	if !h.Repeats.Minute.IsZero() {
+	if h.Repeats.Rows > 0 { // an empty minute tells nothing that the next run should go by
 		sum.Extra[repeatsKey] = repeatsText(h.Repeats)
 	}
 	maps.Copy(sum.Extra, c.told(sr).Marks())

@@ -10,7 +10,6 @@ import (
 	"edgewarden/internal/backtest"
 	"edgewarden/internal/config"
 	"edgewarden/internal/detect"
-	"edgewarden/internal/detect/bigquery"
 	"edgewarden/internal/ledger"
 )
 
@@ -141,7 +140,7 @@ func (r *replaying) options(ctx context.Context, svc config.Service, enforcedOnl
 	}
 	o := backtest.Options{Engine: r.replayer, Set: set, Actions: actions, ServiceID: svc.ID, From: r.from, To: r.to, Step: r.step, Settings: r.Policy,
 		Allow: r.known.Allow, Never: r.known.Never, Crawlers: r.known.Crawlers, Chunk: max(lakeChunk, set.MaxWindow()), Deadline: replayDeadline}
-	if _, paid := r.engine.(*bigquery.Engine); paid {
+	if _, paid := paidBy(r.engine); paid {
 		o.Chunk = 0
 	}
 	if err := o.Validate(); err != nil {
@@ -188,7 +187,7 @@ func (r *replaying) realBlocks(ctx context.Context, svc config.Service) ([]backt
 
 // afford says what the queries would read before they read it, and refuses above --max-bytes.
 func (r *replaying) afford(ctx context.Context, o backtest.Options) error {
-	if _, paid := r.engine.(*bigquery.Engine); !paid {
+	if _, paid := paidBy(r.engine); !paid {
 		return nil
 	}
 	total, err := backtest.Estimate(ctx, o)
@@ -200,7 +199,8 @@ func (r *replaying) afford(ctx context.Context, o backtest.Options) error {
 
 // withinMaxBytes says what BigQuery reckons, and refuses what is above --max-bytes.
 func (r *replaying) withinMaxBytes(total int64, queries int) error {
-	limit := r.engine.(*bigquery.Engine).MaxBytes()
+	store, _ := paidBy(r.engine)
+	limit := store.MaxBytes()
 	fmt.Fprintf(r.stderr, "estimate: at most %s in up to %d queries, as BigQuery reckons before they run\n", bytesText(total), queries)
 	if total > limit {
 		return fmt.Errorf("the queries would read up to %s, more than --max-bytes allows (%s): look at less with --since, take out rules that name long columns such as user_agent, or raise --max-bytes to %d", bytesText(total), bytesText(limit), total)

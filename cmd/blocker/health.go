@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"edgewarden/internal/acl"
 	"edgewarden/internal/detect"
 )
 
@@ -68,33 +69,41 @@ func unexplained(s *serviceReport) []string {
 const healthShare = 0.05
 
 // firstHopAdvice says what rows that do not say first_hop mean, by the request ids where they were looked at.
-func firstHopAdvice(h detect.Health) string {
+func firstHopAdvice(h detect.Health, limits acl.Limits) string {
 	r, of := h.Repeats, percent(h.NoFirstHop, h.Rows)+" of the rows do not say first_hop"
 	minute := r.Minute.UTC().Format("15:04")
 	switch {
-	case part(r.Repeated, r.Rows) > healthShare:
-		return fmt.Sprintf("%s of the rows of minute %s repeat a request id (%s of %s): a shield logs each request again, and it counts twice: log first_hop (ingest logformat), or let only the edge log",
+	case !limits.CheckRepeats(r).Passed:
+		return fmt.Sprintf("%s of the rows of minute %s repeat a request id (%s of %s): a shield logs each request again, and it counts twice, or clients send the id: log first_hop (ingest logformat), or let only the edge log",
 			percent(r.Repeated, r.Rows), minute, thousands(r.Repeated), thousands(r.Rows))
-	case r.Rows > 0:
-		return fmt.Sprintf("%s, but of %s request ids in minute %s hardly one comes twice: no shield seems to log requests again", of, thousands(r.Rows), minute)
+	case r.Rows == 0:
+		return of + ": with shielding each of their requests is logged, and counted, twice: use our log format (ingest logformat)"
+	case part(r.Repeated, r.Rows) > healthShare:
+		return fmt.Sprintf("%s, and of %s request ids in minute %s %s came before: too few to tell whether a shield logs requests again", of, thousands(r.Rows), minute, thousands(r.Repeated))
+	case !limits.CheckNotClient(h).Passed:
+		return fmt.Sprintf("%s, and of %s request ids in minute %s hardly one comes twice: no shield logs requests again, unless it gives ids of its own", of, thousands(r.Rows), minute)
 	}
-	return of + ": with shielding each of their requests is logged, and counted, twice: use our log format (ingest logformat)"
+	return fmt.Sprintf("%s, but of %s request ids in minute %s hardly one comes twice: no shield seems to log requests again", of, thousands(r.Rows), minute)
 }
 
 // healthAdvice says what to do about rows that cannot count, or count wrongly. What can stop blocks is a limit of the guard and
-// not said here.
-func healthAdvice(h detect.Health) []string {
+// not said here. Forgeable says that addresses out of headers are trusted.
+func healthAdvice(h detect.Health, limits acl.Limits, forgeable bool) []string {
 	var out []string
 	much := func(n int64) bool { return part(n, h.Rows) > healthShare }
 	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	if much(h.NoFirstHop) {
-		out = append(out, firstHopAdvice(h))
+		out = append(out, firstHopAdvice(h, limits))
 	}
 	if much(h.Forgeable) {
 		say("%s of the rows carry an address that may come from a request header, which a client can forge: log client.ip at the first hop (ingest logformat); nobody is blocked for them", percent(h.Forgeable, h.Rows))
 	}
-	if h.TrustedClaims > 0 {
-		say("requests that came with a Fastly-Client-IP that is not their address: %s; somebody forges it, or a proxy or CDN of yours stands in front of Fastly, whose addresses then belong on the allowlist; they count under the address that connected", thousands(h.TrustedClaims))
+	if !limits.CheckClaims(h, forgeable).Passed {
+		counted := "; they count under the address that connected"
+		if forgeable {
+			counted = "" // dataAlerts says what they do then
+		}
+		say("requests that came with a Fastly-Client-IP that is not their address: %s; somebody forges it, or a proxy or CDN of yours stands in front of Fastly, whose addresses then belong on the allowlist%s", thousands(h.TrustedClaims), counted)
 	}
 	if much(h.NoAddress) {
 		say("%s of the rows have no client address: ingest lint-format shows what is wrong with the log line", percent(h.NoAddress, h.Rows))

@@ -59,8 +59,8 @@ var runMetrics = []runMetric{
 		Help: "Share of the lines that were lost on the way, by ingest's heartbeats; absent when they do not tell."},
 	{Name: "edgewarden_blocker_claims_other_ip_ratio", Unit: "0 to 1", UCUM: "1", Labels: []string{"service_id"}, Alert: "",
 		Help: "Share of the trusted rows whose client sent a Fastly-Client-IP other than its own address; absent when the last run saw no trusted rows."},
-	{Name: "edgewarden_blocker_repeated_ids_ratio", Unit: "0 to 1", UCUM: "1", Labels: []string{"service_id"}, Alert: "more than 0.05: a shield logs each request again, and it counts twice",
-		Help: "Share of the rows of a minute that repeat a request id; absent where lines say first_hop, since the last run did not look."},
+	{Name: "edgewarden_blocker_repeated_ids_ratio", Unit: "0 to 1", UCUM: "1", Labels: []string{"service_id"}, Alert: "more than 0.05: a shield logs each request again, and it counts twice, or clients send the id",
+		Help: "Share of the rows of a minute that repeat a request id, 0 while fewer than ten do; absent where lines say first_hop, since the last run did not look."},
 	{Name: "edgewarden_blocker_scanned_bytes", Unit: "bytes", UCUM: "By", Labels: []string{"service_id"}, Alert: "",
 		Help: "Bytes the last run read from the store."},
 	{Name: "edgewarden_blocker_lease_remaining_seconds", Unit: "seconds", UCUM: "s", Labels: []string{"service_id"}, Alert: "0; less than half of `--lease`: runs fail, and the edge will stop enforcing",
@@ -111,7 +111,7 @@ func (s *serviceReport) values(capacity int, now time.Time) []value {
 			add("claims_other_ip_ratio", part(h.TrustedClaims, h.Trusted))
 		}
 		if r := h.Repeats; r.Rows > 0 {
-			add("repeated_ids_ratio", part(r.Repeated, r.Rows))
+			add("repeated_ids_ratio", acl.Limits{}.CheckRepeats(r).Value)
 		}
 	}
 	if s.Snapshot == nil || s.Plan == nil {

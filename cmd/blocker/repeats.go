@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"edgewarden/internal/detect"
-	"edgewarden/internal/detect/bigquery"
 	"edgewarden/internal/ledger"
 )
 
@@ -24,14 +23,18 @@ func (c *cycle) countRepeats(ctx context.Context, sr *serviceReport, query detec
 	if part(h.NoFirstHop, h.Rows) <= healthShare || h.Newest.IsZero() || c.Guard.RepeatedIDs < 0 || c.Guard.RepeatedIDs >= 1 {
 		return
 	}
-	if _, paid := c.engine.(*bigquery.Engine); paid {
+	if _, paid := paidBy(c.engine); paid {
 		if r := lastRepeats(sr.past); c.now.Sub(r.Minute) < repeatsFor {
 			h.Repeats = r
 			return
 		}
 	}
 	var found detect.Repeats
-	scan := query.Repeats(h.Newest, &found)
+	newest := h.TrustedNewest // one row that a stranger sends must not choose a minute in which there is nothing to see
+	if newest.IsZero() {
+		newest = h.Newest
+	}
+	scan := query.Repeats(newest, &found)
 	if sr.Cost.Estimated != nil {
 		c.estimateRepeats(ctx, sr, scan)
 	}

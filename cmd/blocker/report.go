@@ -165,7 +165,7 @@ type data struct {
 	Repeats      *repeats   `json:"repeated_ids"`    // null when nobody looked: lines say first_hop, or the store has no request_id
 }
 
-// repeats are rows of one minute whose request id came before: a shield logs each request again.
+// repeats are rows of one minute whose request id came before: a shield logs each request again, or clients send the id.
 type repeats struct {
 	Minute   time.Time `json:"minute"` // the latest, of several services
 	Rows     int64     `json:"rows"`   // that do not say first_hop and have a request id

@@ -58,9 +58,15 @@ func (c *cycle) detect(ctx context.Context, sr *serviceReport, query detect.Quer
 	return detect.Result{}, query, fmt.Errorf("not even the rules with the shortest window fit: %w", refused)
 }
 
+// paidBy is the engine whose questions cost money; false where asking is free.
+func paidBy(e detect.Engine) (*bigquery.Engine, bool) {
+	store, paid := e.(*bigquery.Engine)
+	return store, paid
+}
+
 // ask puts one question. A dry run of ours says on the log what it will cost before it costs it.
 func (c *cycle) ask(ctx context.Context, sr *serviceReport, query detect.Query) (detect.Result, error) {
-	if store, ok := c.engine.(*bigquery.Engine); ok && c.dry {
+	if store, ok := paidBy(c.engine); ok && c.dry {
 		n, err := store.EstimateBytes(ctx, query)
 		if n > 0 || err == nil {
 			sr.Cost.Estimated = &n
@@ -75,7 +81,7 @@ func (c *cycle) ask(ctx context.Context, sr *serviceReport, query detect.Query) 
 
 // meter returns a function that notes what the engine was billed for since meter was called.
 func (c *cycle) meter(sr *serviceReport) (done func()) {
-	store, ok := c.engine.(*bigquery.Engine)
+	store, ok := paidBy(c.engine)
 	if !ok {
 		return func() {}
 	}

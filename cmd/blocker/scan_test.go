@@ -115,6 +115,23 @@ func TestTheLookAtRequestIdsIsCounted(t *testing.T) {
 	}
 }
 
+// A row of a stranger that is newer than all others must not choose the minute: there is nothing in it to see. Nor is a minute
+// without ids an answer that is kept.
+func TestAStrangersRowDoesNotChooseTheMinuteOfTheLook(t *testing.T) {
+	w := newWorld(t)
+	table, url := w.table()
+	newest, trusted := w.T.Add(-10*time.Second), w.T.Add(-7*time.Minute)
+	table.Answers["detect"] = bqtest.DetectAnswer(detect.Row{Rule: -1, HealthRows: 900, HealthNewestUs: newest.UnixMicro(), HealthTrusted: 899, HealthTrustedNewestUs: trusted.UnixMicro(), HealthNoFirstHop: 900})
+	ledgerFile := filepath.Join(w.dir, "ledger.jsonl")
+	for i, rows := range []int64{0, 500} {
+		table.Answers["repeats"] = bqtest.RepeatsAnswer(rows, 0)
+		d := w.json(w.want(w.runBigQuery(url, "run", "--json", "--ledger", ledgerFile), exitOK))
+		if r := d.Data.Repeats; r == nil || r.Rows != rows || !r.Minute.Equal(trusted.Truncate(time.Minute).Add(-time.Minute)) {
+			t.Errorf("run %d looked at %+v", i, r)
+		}
+	}
+}
+
 // Over BigQuery an answer is good for an hour: the ledger keeps it.
 func TestRequestIdsAreLookedAtOnceAnHour(t *testing.T) {
 	w := newWorld(t)

@@ -72,7 +72,7 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 	sr.Alerts = slices.Concat(sr.Alerts, sr.NotEnforced, c.warnings, c.known.warnings)
 	if storeErr == nil {
 		sr.Alerts = append(sr.Alerts, c.dataAlerts(svc.ID, found.Health, sr.Window)...)
-		sr.Notes = slices.Concat(sr.Notes, healthAdvice(found.Health), unexplained(sr))
+		sr.Notes = slices.Concat(sr.Notes, healthAdvice(found.Health, c.Guard, c.Policy.TrustForgeable), unexplained(sr))
 		c.outlook(sr, past)
 		c.compareLogs(ctx, client, sr)
 	}

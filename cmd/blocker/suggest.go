@@ -8,7 +8,6 @@ import (
 
 	"edgewarden/internal/backtest"
 	"edgewarden/internal/config"
-	"edgewarden/internal/detect/bigquery"
 	"edgewarden/internal/plain"
 )
 
@@ -29,7 +28,7 @@ func (p *program) suggest(ctx context.Context, cmd suggestCmd) (int, error) {
 		if err != nil {
 			return codeOf(err), err
 		}
-		if _, paid := r.engine.(*bigquery.Engine); paid {
+		if _, paid := paidBy(r.engine); paid {
 			total, scans, err := backtest.EstimateSuggest(ctx, o)
 			if err == nil {
 				err = r.withinMaxBytes(total, scans)
@@ -59,7 +58,7 @@ func (r *replaying) suggestOptions(svc config.Service) (backtest.SuggestOptions,
 	if w := set.MaxWindow(); r.to.Sub(r.from) < w {
 		return o, usagef("--since is shorter than the longest window, %s", short(w))
 	}
-	if _, paid := r.engine.(*bigquery.Engine); paid {
+	if _, paid := paidBy(r.engine); paid {
 		o.Chunk = 0
 	}
 	return o, nil

@@ -33,9 +33,9 @@ func (g *guard) data() {
 	if !g.most(LimitNoAddress, share(h.TrustedNoAddress, h.Trusted), g.l.NoAddress, "") {
 		g.class(LimitNoAddress, fmt.Sprintf("%d of %d trusted rows have no client address: the column is broken; ingest lint-format shows what is wrong with the log line", h.TrustedNoAddress, h.Trusted), Change.blocks)
 	}
-	g.notClient()
-	g.claims()
-	g.repeats()
+	g.warn(g.l.CheckNotClient(h))
+	g.warn(g.l.CheckClaims(h, g.in.Forgeable))
+	g.warn(g.l.CheckRepeats(h.Repeats))
 	note = ""
 	if !h.LossKnown {
 		note = "no heartbeat: loss is not known"
@@ -44,47 +44,6 @@ func (g *guard) data() {
 		g.class(LimitLoss, fmt.Sprintf("%.1f %% of the lines were lost: shares and scores of the rest mean little; ingest's metrics say why they were dropped", h.Loss*100), byShare)
 	}
 	g.volume(byShare)
-}
-
-// notClient warns of addresses no client can have. They are never blocked anyhow, and whoever can send requests from such
-// a range, from another service at Fastly say, must not be able to stop the blocks of everybody else.
-func (g *guard) notClient() {
-	h, note := g.in.Health, ""
-	if g.l.NotClient >= 0 && share(h.TrustedNotClient, h.Trusted) > g.l.NotClient {
-		note = fmt.Sprintf("%d of %d trusted rows have a private address or one of Fastly's own: the line logs a proxy or a shield; log client.ip at the first hop", h.TrustedNotClient, h.Trusted)
-	}
-	g.most(LimitNotClient, share(h.TrustedNotClient, h.Trusted), g.l.NotClient, note)
-}
-
-// claims warns of clients that claim another address in Fastly-Client-IP. Anybody can send that header, so it must never stop a
-// block. In our format it does no harm either: rows count under the address that connected. Where the operator trusts
-// addresses out of headers, one such row already tells that somebody tries to choose whom we block.
-func (g *guard) claims() {
-	h, limit, note := g.in.Health, g.l.ClaimsOtherIP, ""
-	if g.in.Forgeable {
-		limit = min(limit, 0)
-	}
-	if limit >= 0 && share(h.TrustedClaims, h.Trusted) > limit {
-		note = fmt.Sprintf("%d of %d trusted rows came with a Fastly-Client-IP that is not their address", h.TrustedClaims, h.Trusted)
-		if g.in.Forgeable {
-			note += ", and trust allows forgeable_address"
-		}
-	}
-	g.most(LimitClaims, share(h.TrustedClaims, h.Trusted), limit, note)
-}
-
-// repeats warns of requests that a shield logs again. Clients may be who chooses the ids, so it must never stop a block; and
-// a few of a quiet minute tell nothing.
-func (g *guard) repeats() {
-	r := g.in.Health.Repeats
-	value, note := share(r.Repeated, r.Rows), ""
-	switch {
-	case r.Repeated < atLeast:
-		value = 0
-	case g.l.RepeatedIDs >= 0 && value > g.l.RepeatedIDs:
-		note = fmt.Sprintf("%d of %d rows of minute %s repeat a request id: a shield logs each request again, and it counts twice", r.Repeated, r.Rows, r.Minute.UTC().Format("15:04"))
-	}
-	g.most(LimitRepeats, value, g.l.RepeatedIDs, note)
 }
 
 // allowlist stops new blocks while somebody who must be spared is not known.

@@ -388,3 +388,44 @@ func TestReleasesNeverDependOnData(t *testing.T) {
 		}
 	}
 }
+
+// A share must not read as nothing when it is something, nor as another unit than the sentence beside it.
+func TestFiguresOfALimit(t *testing.T) {
+	for want, c := range map[string]acl.Check{
+		"44.4 %, limit 5 %":   {Name: acl.LimitRepeats, Value: 4. / 9, Limit: 0.05},
+		"0.034 %, limit 0 %":  {Name: acl.LimitClaims, Value: 0.00034},
+		"<0.001 %, limit 0 %": {Name: acl.LimitClaims, Value: 1e-7},
+		"100 %, limit 5 %":    {Name: acl.LimitLoss, Value: 1, Limit: 0.05},
+		"901.5, limit 600":    {Name: acl.LimitStale, Value: 901.5, Limit: 600},
+		"1500, limit 100":     {Name: acl.LimitNewBlocks, Value: 1500, Limit: 100},
+	} {
+		if value, limit := c.Figures(); value+", limit "+limit != want {
+			t.Errorf("%s, limit %s; want %s", value, limit, want)
+		}
+	}
+}
+
+// What only warns is judged the same by whoever asks.
+func TestChecksThatOnlyWarn(t *testing.T) {
+	many, half := detect.Repeats{Minute: t0, Rows: 900, Repeated: 450}, detect.Repeats{Minute: t0, Rows: 18, Repeated: 9}
+	lies := detect.Health{Trusted: 100, TrustedClaims: 1}
+	for name, tc := range map[string]struct {
+		got    acl.Check
+		passed bool
+		note   string
+	}{
+		"ids that come twice":                    {acl.Limits{}.CheckRepeats(many), false, "450 of 900 rows of minute " + t0.UTC().Format("15:04") + " repeat a request id: a shield logs each request again, and it counts twice, or clients send the id"},
+		"half of a handful":                      {acl.Limits{}.CheckRepeats(half), true, ""},
+		"a limit of one's own":                   {acl.Limits{RepeatedIDs: 0.6}.CheckRepeats(many), true, ""},
+		"nobody looked":                          {acl.Limits{}.CheckRepeats(detect.Repeats{}), true, "not looked at"},
+		"one who claims another address":         {acl.Limits{}.CheckClaims(lies, false), true, ""},
+		"one where it may choose who is blocked": {acl.Limits{}.CheckClaims(lies, true), false, "1 of 100 trusted rows came with a Fastly-Client-IP that is not their address, and trust allows forgeable_address"},
+		"which a wider limit does not change":    {acl.Limits{ClaimsOtherIP: 0.5}.CheckClaims(lies, true), false, "1 of 100 trusted rows came with a Fastly-Client-IP that is not their address, and trust allows forgeable_address"},
+		"but a limit of all rows does":           {acl.Limits{ClaimsOtherIP: 1}.CheckClaims(lies, true), true, ""},
+		"and one that is switched off":           {acl.Limits{ClaimsOtherIP: -1}.CheckClaims(lies, true), true, "switched off"},
+	} {
+		if tc.got.Passed != tc.passed || tc.got.Note != tc.note {
+			t.Errorf("%s: %+v", name, tc.got)
+		}
+	}
+}

@@ -80,6 +80,27 @@ func WarnsOnly(name string) bool {
 	return name == LimitNotClient || name == LimitClaims || name == LimitRepeats
 }
 
+// Figures are value and limit for people: a share in percent, anything else as the number it is.
+func (c Check) Figures() (value, limit string) {
+	switch c.Name {
+	case LimitAhead, LimitNoAddress, LimitNotClient, LimitClaims, LimitRepeats, LimitLoss:
+		return percent(c.Value), percent(c.Limit)
+	}
+	return figure(c.Value), figure(c.Limit)
+}
+
+// percent keeps three digits, and never makes nothing of something.
+func percent(share float64) string {
+	if share > 0 && share < 1e-5 {
+		return "<0.001 %"
+	}
+	return fmt.Sprintf("%.3g %%", share*100)
+}
+
+func figure(f float64) string {
+	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.3f", f), "0"), ".")
+}
+
 // CheckOverride says why name cannot be lifted, or nil. The empty name lifts nothing.
 func CheckOverride(name string) error {
 	switch {

@@ -153,12 +153,9 @@ func (r *renderer) limits() {
 		if c.Note != "" {
 			note = ": " + plain.Text(c.Note, 200)
 		}
-		r.notice("? limit", fmt.Sprintf("%s %s: %s, limit %s%s", c.Name, state, figure(c.Value), figure(c.Limit), note))
+		value, limit := c.Figures()
+		r.notice("? limit", fmt.Sprintf("%s %s: %s, limit %s%s", c.Name, state, value, limit, note))
 	}
-}
-
-func figure(f float64) string {
-	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.3f", f), "0"), ".")
 }
 
 var signs = map[Op]string{Create: "+", Update: "~", Delete: "-"}

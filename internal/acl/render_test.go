@@ -39,7 +39,7 @@ func TestRenderReadsLikeAGoodDiff(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `4 changes: 1 block, 1 allowlist entry, 1 extension, 1 release; 1 refused, 1 kept
-? limit    loss failed: 0.2, limit 0.05
+? limit    loss failed: 20 %, limit 5 %
 + allow    198.51.100.0/24      without end  in edgewarden_exempt
            office
 + block    203.0.113.1/32       NZ AS64500  rule login-bruteforce  412 requests (60 make an offender)  for 1h until 2026-05-06T08:08:09Z  strike 2  in edgewarden_1

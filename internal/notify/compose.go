@@ -103,7 +103,8 @@ func (s Service) refused() Event {
 	e := Event{Kind: Refusal, Text: "the guard refused changes", Look: s.command("plan -o plan.json")}
 	limits := s.refusing()
 	for _, c := range limits[:min(len(limits), maxDetails)] {
-		line := fmt.Sprintf("%s: %.4g, limit %.4g", c.Name, c.Value, c.Limit)
+		value, limit := c.Figures()
+		line := fmt.Sprintf("%s: %s, limit %s", c.Name, value, limit)
 		if c.Note != "" {
 			line += ", " + c.Note
 		}

@@ -181,7 +181,7 @@ func repeatsFact(r detect.Repeats) fact {
 	if r.Minute.IsZero() {
 		return fact{"Repeat a request id", "not looked at", "only where lines do not say first_hop"}
 	}
-	return fact{"Repeat a request id", number(r.Repeated), "of " + number(r.Rows) + " with an id in minute " + r.Minute.UTC().Format("15:04") + "; a shield logs each request again"}
+	return fact{"Repeat a request id", number(r.Repeated), "of " + number(r.Rows) + " with an id in minute " + r.Minute.UTC().Format("15:04") + "; a shield logs each request again, or clients send the id"}
 }
 
 // data is what the data itself looks like.
