@@ -78,7 +78,7 @@ func touchText(services []*serviceReport) string {
 	if addresses == 1 {
 		noun = "address"
 	}
-	return fmt.Sprintf("touches %s %s with successful requests, %s of these", thousands(addresses), noun, fine(part(requests, of)*100))
+	return fmt.Sprintf("touches %s %s with %s of the successful requests", thousands(addresses), noun, fine(part(requests, of)*100))
 }
 
 // fine writes a percentage with the digits that a small one needs.

@@ -81,13 +81,16 @@ func (s *settings) servicesOrAll() []config.Service {
 
 // compiles says how many rules there are, and whether they look at the classes. The set is nil when they do not compile.
 func compiles(svc config.Service, set *detect.Set) string {
-	switch rules, classes := len(svc.Rules), len(svc.Classes); {
+	rules, classes := int64(len(svc.Rules)), int64(len(svc.Classes))
+	switch text := counted(rules, "rule") + " and " + counted(classes, "class") + " compile"; {
+	case classes == 0 && rules == 1:
+		return "1 rule compiles"
 	case classes == 0:
-		return fmt.Sprintf("%d rules compile", rules)
+		return counted(rules, "rule") + " compile"
 	case !set.Weighs():
-		return fmt.Sprintf("%d rules and %d classes compile; no rule's when names weight, so the classes change nothing", rules, classes)
+		return text + "; no rule's when names weight, so the classes change nothing"
 	default:
-		return fmt.Sprintf("%d rules and %d classes compile", rules, classes)
+		return text
 	}
 }
 
@@ -100,7 +103,7 @@ func (p *program) checkStore(ctx context.Context, s *settings, svc config.Servic
 	defer engine.Close()
 	now, to := s.clock()
 	c, sr := &cycle{program: p, settings: s, engine: engine}, &serviceReport{Service: svc}
-	found, _, err := c.detect(ctx, sr, detect.Query{Set: set, ServiceID: svc.ID, To: to, Now: now})
+	found, _, err := c.detect(ctx, sr, detect.Query{Set: set, ServiceID: svc.ID, To: to, Now: now, TrustForgeable: s.Policy.TrustForgeable, TrustUnauthenticated: s.Policy.TrustUnauthenticated})
 	if err != nil {
 		return "", err
 	}

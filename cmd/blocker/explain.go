@@ -45,6 +45,7 @@ type ruleExplanation struct {
 	Floor   int64     `json:"floor"`             // the least of what floor_of names for which the condition can be met
 	FloorOf string    `json:"floor_of"`          // a measure of docs/rules.md
 	Margins []margin  `json:"margins,omitempty"` // each comparison of the condition with a number
+	Refused string    `json:"refused,omitempty"` // why a run would not block it although the rule is met
 	Note    string    `json:"note,omitempty"`
 	Measure *evidence `json:"measured,omitempty"` // nil: no request matched where
 	Trust   []string  `json:"untrusted,omitempty"`
@@ -211,6 +212,9 @@ func (c *cycle) measure(ctx context.Context, svc config.Service, prefix netip.Pr
 			if one.Met, err = set.Met(r.Name, o.Measures); err != nil {
 				return nil, err
 			}
+			if one.Met {
+				one.Refused = c.refusal(o, actions)
+			}
 			if one.Margins, err = margins(set, r.Name, o.Measures); err != nil {
 				return nil, err
 			}
@@ -221,6 +225,17 @@ func (c *cycle) measure(ctx context.Context, svc config.Service, prefix netip.Pr
 		}
 	}
 	return out, nil
+}
+
+// refusal is the sentence with which a run would refuse to block an offender whatever is at the edge; "" when it would not.
+func (c *cycle) refusal(o detect.Offender, actions map[string]policy.Action) string {
+	for _, d := range policy.Decide(policy.Input{Now: c.now, Offenders: []detect.Offender{o}, Actions: actions,
+		Allow: c.known.Allow, Never: c.known.Never, Crawlers: c.known.Crawlers, AllowPartial: c.known.AllowPartial, Settings: c.Policy}) {
+		if d.Verb == policy.VerbRefuse {
+			return d.Reason
+		}
+	}
+	return ""
 }
 
 func margins(set *detect.Set, rule string, m detect.Measures) (out []margin, err error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -43,4 +44,27 @@ func TestExplainRefusesWhatItCannotKnow(t *testing.T) {
 		w.want(w.run(args...), exitUsage)
 	}
 	w.want(w.run("explain", "--request-id", "nosuch"), exitFailed)
+}
+
+// An office meets a rule and is let through: explain says so with the sentence of a run.
+func TestExplainSaysWhyARunRefusesWhoMeetsARule(t *testing.T) {
+	w := newWorld(t)
+	w.everyday()
+	i := 0
+	w.requests("203.0.113.60", 300, func(r *record.Record) { i++; r.JA4 = fmt.Sprint("ja4-", i%9) })
+	w.store()
+	const refused = "203.0.113.60 looks shared: 9 TLS fingerprints, and 300 of 300 requests went well. Such a one is blocked from 400 requests on"
+	for _, args := range [][]string{{"run", "--dry-run"}, {"explain", "203.0.113.60"}} {
+		if o := w.want(w.run(args...), exitOK); !strings.Contains(o.stdout, refused) {
+			t.Errorf("%v does not say %q: %s", args, refused, o.stdout)
+		}
+	}
+	if o := w.want(w.run("explain", "203.0.113.60", "--json"), exitOK); !strings.Contains(o.stdout, `"refused": "`+refused) {
+		t.Errorf("%s", o.stdout)
+	}
+	// Bounds of which fewer is more, and equations, are not so many times met.
+	one := margin{Measure: "distinct_paths", Operator: "<", Threshold: 50, Value: new(float64), Times: 0.02, Met: true}
+	if got := one.text(); got != "distinct_paths < 50: 0, met" {
+		t.Error(got)
+	}
 }

@@ -58,7 +58,8 @@ func history(events []ledger.Event, service string, prefix netip.Prefix) []strin
 	return out
 }
 
-// text is "requests >= 100: 300, met, 3.0 times".
+// text is "requests >= 100: 300, met, 3 times". How many times only a lower bound has: of an upper one fewer is more, and the
+// two of an equation have none.
 func (m margin) text() string {
 	asked := fmt.Sprintf("%s %s %s: ", m.Measure, m.Operator, numberText(m.Threshold))
 	if m.Value == nil {
@@ -69,6 +70,7 @@ func (m margin) text() string {
 		s = asked + numberText(*m.Value) + ", not met"
 	}
 	switch {
+	case m.Operator != ">=" && m.Operator != ">":
 	case m.Times >= 10:
 		s += fmt.Sprintf(", %.0f times", m.Times)
 	case m.Times >= 0.01:
@@ -120,6 +122,9 @@ func (d explanation) text(b *strings.Builder, v view) {
 				verdict, counted, m.PeakPerMinute, m.OK, m.Errors, m.DistinctPaths, m.LastSeen.Format(time.RFC3339))
 			for _, m := range r.Margins {
 				fmt.Fprintf(b, "      %s\n", m.text())
+			}
+			if r.Refused != "" {
+				fmt.Fprintf(b, "    refused: %s\n", plain.Text(r.Refused, 0))
 			}
 			if len(r.Trust) > 0 {
 				fmt.Fprintf(b, "    these rows are not trusted: %s\n", strings.Join(r.Trust, ", "))

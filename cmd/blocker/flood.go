@@ -191,7 +191,7 @@ func floodAdvice(f detect.Flood) string {
 		return ""
 	}
 	if half(f.TopRequests) {
-		return fmt.Sprintf("addresses would help: the top %d sent %s, below what the rule asks for (%d requests); lower its when, or try one with blocker suggest", f.TopAddresses, percent(f.TopRequests, f.Requests), f.Floor)
+		return fmt.Sprintf("addresses would help: the top %d sent %s, but at least %d requests are needed for the rule; lower its when, or try one with blocker suggest", f.TopAddresses, percent(f.TopRequests, f.Requests), f.Floor)
 	}
 	var prefixes int64
 	for _, c := range f.Clusters {

@@ -90,6 +90,14 @@ func TestAFloodOfACrowdIsExplainedAndNothingIsBlocked(t *testing.T) {
 	}
 }
 
+// What a rule on the weight asks for is no number of requests; how many it needs at least is.
+func TestTheAdviceOnAFloodSaysHowManyRequestsTheRuleNeeds(t *testing.T) {
+	f := detect.Flood{Requests: 1500, Addresses: 60, TopAddresses: 60, TopRequests: 1500, Floor: 150}
+	if got := floodAdvice(f); !strings.Contains(got, "the top 60 sent 100 %, but at least 150 requests are needed for the rule; lower its when") {
+		t.Error(got)
+	}
+}
+
 func TestWhatIsUsualIsNoFloodAndIsNotLookedAt(t *testing.T) {
 	w := crowded(t)
 	if d := w.json(w.want(w.run("run", "--json", "--ledger", w.earlierDays(1400)), exitOK)); len(d.Floods) != 0 {

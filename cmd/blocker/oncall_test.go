@@ -11,6 +11,9 @@ import (
 
 	"edgewarden/internal/acl"
 	"edgewarden/internal/acl/acltest"
+	"edgewarden/internal/detect"
+	"edgewarden/internal/policy"
+	"edgewarden/internal/record"
 )
 
 func TestTheKillSwitchDoesNotWaitForTheLedger(t *testing.T) {
@@ -87,6 +90,37 @@ func TestAStoreWithoutRowsIsAnAlert(t *testing.T) {
 	d := w.json(w.want(w.run("run", "--json"), exitOK))
 	if len(d.Summary.Alerts) == 0 || !strings.Contains(strings.Join(d.Summary.Alerts, " "), "is ingest running") {
 		t.Errorf("alerts %v", d.Summary.Alerts)
+	}
+}
+
+// Two services, two causes: each stands below its service, and the sentence at the end says whose it gives.
+func TestAFailureStandsWithItsService(t *testing.T) {
+	w := flooded(t)
+	path := w.file("config.yaml", rulesText+"services:\n  - id: NOSUCH\n    acls: [edgewarden_1]\n  - id: SVC1\n    acls: [edgewarden_1]\n")
+	o := w.raw("run", "--config", path, "--fastly-endpoint", w.url, "--lake", w.lake(), "--now", w.T.Format(time.RFC3339))
+	if !strings.Contains(o.stdout, "service NOSUCH\nFAILED: reading") || !strings.Contains(o.stdout, "1 of 2 services FAILED: service NOSUCH: reading") {
+		t.Errorf("%s", o.stdout)
+	}
+}
+
+// Whom check trusts a run trusts.
+func TestCheckCountsAsTrustedWhatARunDoes(t *testing.T) {
+	w := newWorld(t)
+	w.requests("203.0.113.7", 90, func(r *record.Record) { r.AddressSource = record.AddressHeader })
+	w.store()
+	for config, says := range map[string]string{"lease: 30m\n": "none of 90 rows is trusted", "trust: {allow: [forgeable_address]}\n": "90 rows in the last 10m0s, newest 10s old, 90 trusted"} {
+		if o := w.run("check", "--config", w.file("edgewarden.yaml", config)); !strings.Contains(o.stdout, says) {
+			t.Errorf("%s: does not say %q: %s", config, says, o.stdout)
+		}
+	}
+}
+
+// Shares of requests and of addresses are two things.
+func TestWhatNewBlocksTouchIsAShareOfRequests(t *testing.T) {
+	block := acl.Change{Op: acl.Create, Mark: acl.Mark{Kind: policy.KindBlock}, Decision: &policy.Decision{Offender: &detect.Offender{Measures: detect.Measures{OK: 400, OKAddresses: 1}}}}
+	s := &serviceReport{Plan: &acl.Plan{Changes: []acl.Change{block}}, Found: detect.Result{Health: detect.Health{OKRequests: 1000}}}
+	if got, want := touchText([]*serviceReport{s}), "touches 1 address with 40 % of the successful requests"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

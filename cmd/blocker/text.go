@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -33,7 +32,7 @@ func (s *serviceReport) text(b *strings.Builder, v view) {
 		fmt.Fprintf(b, "service %s%s\n", s.Service.ID, nameOf(s.Service.Name))
 	}
 	if s.Error != "" {
-		v.say(b, terminal.Alarm, "FAILED", ", see above") // stderr has said why
+		v.say(b, terminal.Alarm, "FAILED:", s.Error)
 	}
 	if s.Refused != "" {
 		v.say(b, terminal.Alarm, "REFUSED:", s.Refused)
@@ -83,8 +82,12 @@ func (r *report) line() string {
 	var d data
 	for _, s := range r.Services {
 		if s.Error != "" {
-			failed++
-			why = cmp.Or(why, s.Error)
+			if failed++; failed == 1 {
+				why = s.Error
+				if len(r.Services) > 1 {
+					why = "service " + s.Service.ID + ": " + why
+				}
+			}
 		}
 		d.add(s.Found.Health, s.To)
 		d.addCost(s.Cost)
@@ -121,7 +124,7 @@ func (r *report) line() string {
 		parts = append(parts, fmt.Sprintf("%d rules NOT JUDGED", unjudged))
 	}
 	if failed > 0 {
-		parts = append(parts, fmt.Sprintf("%d of %d services FAILED: %s", failed, len(r.Services), plain.Text(why, 200)))
+		parts = append(parts, fmt.Sprintf("%d of %d services FAILED: %s", failed, len(r.Services), plain.Text(why, 300)))
 	}
 	return strings.Join(parts, "; ")
 }

@@ -38,7 +38,7 @@ type Flood struct {
 	Keys     int64 // of the rule's group
 	Busiest  int64 // requests of the busiest key
 	Caught   int64 // requests of the rule's offenders; 0 for most floods
-	Floor    int64 // Set.Floor of the rule: the least an address must have
+	Floor    int64 // requests that a key needs at least for the rule: 150 for weight >= 3000 when the heaviest class weighs 20
 
 	Addresses    int64
 	MostOfOne    int64 // requests of the busiest address

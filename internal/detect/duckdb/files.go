@@ -79,7 +79,8 @@ func (e *Engine) explain(err error) error {
 	if errors.As(err, &de) {
 		switch full := de.Type == driverduckdb.ErrorTypeIO && e.spill.path != "" && strings.Contains(de.Msg, e.spill.path); {
 		case full || de.Type == driverduckdb.ErrorTypeOutOfMemory:
-			return fmt.Errorf("querying lake %s: %w: raise the memory limit of the process, shorten the windows, or let TMPDIR name a folder on a disk with room to spill to: %w", e.o.Dir, ErrTooMuchMemory, err)
+			cause, _, _ := strings.Cut(err.Error(), "\n") // below it stand settings that nobody can change from outside
+			return fmt.Errorf("%w: raise the memory limit of the process, shorten the windows, or let TMPDIR name a folder on a disk with room to spill to: querying lake %s: %s", ErrTooMuchMemory, e.o.Dir, cause)
 		case de.Type == driverduckdb.ErrorTypeInvalidInput || de.Type == driverduckdb.ErrorTypeIO:
 			return fmt.Errorf("querying lake %s: if a file is damaged, move it out of the lake: %w", e.o.Dir, err)
 		}
