@@ -3,6 +3,7 @@ package emulator_test
 import (
 	"bytes"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -124,7 +125,11 @@ func (k kind) tell(t *testing.T, c detecttest.Case, met map[string]bool) detectt
 	for i := range rules {
 		rules[i].Where = k.where(rules[i].Where)
 	}
-	set, err := detect.Compile(rules)
+	classes := slices.Clone(c.Query.Set.Classes())
+	for i := range classes {
+		classes[i].Where = k.where(classes[i].Where)
+	}
+	set, err := detect.Compile(rules, classes...)
 	if err != nil {
 		t.Fatal(err)
 	}
