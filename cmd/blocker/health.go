@@ -80,10 +80,8 @@ func firstHopAdvice(h detect.Health, limits acl.Limits) string {
 		return of + ": with shielding each of their requests is logged, and counted, twice: use our log format (ingest logformat)"
 	case part(r.Repeated, r.Rows) > healthShare:
 		return fmt.Sprintf("%s, and of %s request ids in minute %s %s came before: too few to tell whether a shield logs requests again", of, thousands(r.Rows), minute, thousands(r.Repeated))
-	case !limits.CheckNotClient(h).Passed:
-		return fmt.Sprintf("%s, and of %s request ids in minute %s hardly one comes twice: no shield logs requests again, unless it gives ids of its own", of, thousands(r.Rows), minute)
 	}
-	return fmt.Sprintf("%s, but of %s request ids in minute %s hardly one comes twice: no shield seems to log requests again", of, thousands(r.Rows), minute)
+	return fmt.Sprintf("%s, but of %s request ids in minute %s hardly one comes twice: no shield seems to log requests again, unless it gives ids of its own", of, thousands(r.Rows), minute)
 }
 
 // healthAdvice says what to do about rows that cannot count, or count wrongly. What can stop blocks is a limit of the guard and

@@ -153,7 +153,7 @@ func TestAdviceOnTheDataComesWithItsCause(t *testing.T) {
 		"all is well":                  {detect.Health{Rows: 100, Trusted: 100}, ""},
 		"half from shields is usual":   {detect.Health{Rows: 100, Shield: 50}, ""},
 		"more from shields is not":     {detect.Health{Rows: 100, Shield: 60}, "more rows come from shields (60) than from the edge (40)"},
-		"a shield with ids of its own": {detect.Health{Rows: 100, NoFirstHop: 100, Trusted: 100, TrustedNotClient: 40, Repeats: detect.Repeats{Rows: 90}}, "no shield logs requests again, unless it gives ids of its own"},
+		"a shield with ids of its own": {detect.Health{Rows: 100, NoFirstHop: 100, Repeats: detect.Repeats{Rows: 90}}, "no shield seems to log requests again, unless it gives ids of its own"},
 		"a few without an address":     {detect.Health{Rows: 100, NoAddress: 5}, ""},
 		"many without an address":      {detect.Health{Rows: 100, NoAddress: 6}, "6 % of the rows have no client address"},
 		"no rows at all are said else": {detect.Health{}, ""},

@@ -42,7 +42,7 @@ type Limits struct {
 	NoAddress            float64       // 0.05 of trusted rows
 	Volume               float64       // 0.5 of the usual trusted rows
 	NotClient            float64       // 0.05 of trusted rows
-	ClaimsOtherIP        float64       // 0.05 of trusted rows
+	ClaimsOtherIP        float64       // 0.05 of trusted rows; 1 is off, with Forgeable too
 	RepeatedIDs          float64       // 0.05 of the rows of a minute; the blocker does not look when it is off, or 1
 }
 
