@@ -96,7 +96,7 @@ When no rule names weight, nothing is read or computed for it; when one does, th
 
 `+"`weight >= 3000`"+` is a lower bound on a count, as `+"`requests >= 3000`"+` is: missing log lines can hide an offender from it, but never make one. A client needs as few requests as the heaviest class
 allows (150 that weigh 20 each), so mind what a weight does to somebody who is not an attacker; and what weighs 0 is invisible to such a rule, so keep one on requests beside it, the more so
-where a class goes by the path, which is the client's choice. Try them with `+"`blocker rules test`, `blocker backtest` and `blocker suggest`"+`.
+where a class goes by the path, which is the client's choice. Where a plan has room for some offenders only, those with the most requests go first, whatever they weigh. Try them with `+"`blocker rules test`, `blocker backtest` and `blocker suggest`"+`.
 
 Requests that our ACL refused weigh what their own log lines say. They carry the method and path they were sent with, but no cache hit and no status of the origin, so classes
 by path keep telling them apart and classes by cache do not. It matters for one thing only: while an address goes on as before, its block is prolonged.

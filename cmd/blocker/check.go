@@ -54,8 +54,10 @@ func (p *program) check(ctx context.Context) (int, error) {
 		if err == nil && len(svc.Rules) == 0 {
 			err = fmt.Errorf("none: name a file with --rules, or put rules into --config")
 		}
-		note(label, err, compiles(svc, set))
-		if err == nil {
+		if err != nil {
+			note(label, err, "")
+		} else {
+			note(label, nil, compiles(svc, set))
 			text, err := p.checkStore(ctx, s, svc, set)
 			note("store"+ofService(svc.ID), err, text)
 		}
@@ -79,10 +81,12 @@ func (s *settings) servicesOrAll() []config.Service {
 	return []config.Service{{Rules: s.Rules, Classes: s.Classes}}
 }
 
-// compiles says how many rules there are, and whether they look at the classes. The set is nil when they do not compile.
+// compiles says how many rules there are, and whether they look at the classes.
 func compiles(svc config.Service, set *detect.Set) string {
 	rules, classes := int64(len(svc.Rules)), int64(len(svc.Classes))
 	switch text := counted(rules, "rule") + " and " + counted(classes, "class") + " compile"; {
+	case classes == 0 && set.NamesWeight():
+		return counted(rules, "rule") + " compile; there are no classes, so weight is the number of requests"
 	case classes == 0 && rules == 1:
 		return "1 rule compiles"
 	case classes == 0:
