@@ -140,9 +140,6 @@ func (w *wire) moment(seconds int64, nanos int64) {
 	w.num(2, uint64(nanos))
 }
 
-// maxTimeText is more than what time.RFC3339Nano needs for any time.
-const maxTimeText = 48
-
 // rfc3339 writes a time as time.RFC3339Nano in UTC and returns its length. Lines come in the
 // order of time, so the text of a second serves many of them.
 func (w *wire) rfc3339(t time.Time) int {
