@@ -80,7 +80,7 @@ func Cases() []Case {
 		})},
 		{Name: "strangers neither hide stale trusted data nor break the address column", Records: junk(), Query: query(MustCompile(detect.Rule{Name: "flood", When: "requests >= 2"}))},
 		{Name: "clients that claim another address", Records: traffic, Query: query(MustCompile(
-			detect.Rule{Name: "claims", Where: `claims_other_ip`, When: "requests >= 2"}, detect.Rule{Name: "honest", Where: `!claims_other_ip && !blocked`, When: "requests >= 10"}))},
+			detect.Rule{Name: "claims", Where: `claims_other_ip`, When: "requests >= 2"}, detect.Rule{Name: "honest", Where: `!claims_other_ip && !blocked`, When: "requests >= 3"}))},
 		{Name: "request ids that a shield logs again", Records: shielded(), Repeats: true, Query: query(MustCompile(detect.Rule{Name: "flood", When: "requests >= 2"}))},
 		{Name: "more requests of one key than are looked at in detail", Records: busy(), Query: query(MustCompile(detect.Rule{Name: "flood", When: "requests > 100"}))},
 		{Name: "curves of windows of more than an hour have longer steps", Records: append(edges(), Traffic(5, 300)...), Query: query(MustCompile(
