@@ -150,7 +150,7 @@ Gigabits are third: above 100,000 requests/s the load balancer and the pods' net
 		fmt.Fprintf(&b, "| %s | %s million | %.0f s | %s | %s |\n", thousands(r), trim(rows/1e6), math.Ceil(seconds), first, lever)
 	}
 	fmt.Fprintf(&b, `
-Over a lake DuckDB gets 60 %% of the memory that the process may use: the least of `+"`GOMEMLIMIT`"+`, the limit of its container or unit, and the machine's. A query that needs more, such as a backtest of a busy day, writes up to four
+Over a lake DuckDB gets 60 %% of the memory that the process may use: the lesser of the limit of its container or unit and the machine's. A query that needs more, such as a backtest of a busy day, writes up to four
 times as much into a folder of its own under `+"`TMPDIR`"+` (`+"`/tmp`"+` when it is not set) and removes it at the end. Let `+"`TMPDIR`"+` name a folder on a disk: in a `+"`tmpfs`"+` it counts as memory again. Where nothing can be written, a run leaves the longest windows out and says so, and a backtest fails.
 
 The lake's seconds are the measured ones times the rows; nothing above 20,000 lines/s into a lake was run for long (`+"`make soak`"+`). On BigQuery the number of rows is no limit; its bytes and their price are (docs/cost.md). `+"`blocker --dry-run`"+` says what a run reads, and a run leaves the longest windows out when `+"`--max-bytes`"+` is met.

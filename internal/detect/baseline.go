@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -59,16 +58,6 @@ func (s *Set) Shape(rule string) string {
 	r := s.rules[i]
 	sum := sha256.Sum256([]byte(strings.Join([]string{strings.TrimSpace(r.Where), r.Window.String(), string(r.Group)}, "\x00")))
 	return hex.EncodeToString(sum[:4])
-}
-
-// countsLike reports whether two rules count the same requests, by the same keys.
-func (c compiled) countsLike(d compiled) bool {
-	return c.Group == d.Group && c.Window == d.Window && strings.TrimSpace(c.Where) == strings.TrimSpace(d.Where)
-}
-
-// counter is the first rule that counts like rule i does.
-func (s *Set) counter(i int) int {
-	return slices.IndexFunc(s.rules, s.rules[i].countsLike)
 }
 
 // older is the first minute, counted back from T, of the older part of a rule's window: about its half. A window of a

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -161,4 +162,14 @@ func (s *Set) MaxWindow() time.Duration {
 		w = max(w, c.Window)
 	}
 	return w
+}
+
+// countsLike reports whether two rules count the same requests, by the same keys.
+func (c compiled) countsLike(d compiled) bool {
+	return c.Group == d.Group && c.Window == d.Window && strings.TrimSpace(c.Where) == strings.TrimSpace(d.Where)
+}
+
+// counter is the first rule that counts like rule i does.
+func (s *Set) counter(i int) int {
+	return slices.IndexFunc(s.rules, s.rules[i].countsLike)
 }

@@ -41,9 +41,6 @@ var hasVectors = cpu.X86.HasAVX2
 //go:noescape
 func classesAVX2(p *byte, n int, out *classes) (seen uint8)
 
-// pairStep is how many places pairAVX2 looks at in one step.
-const pairStep = 32
-
 // pairAVX2 returns the first i below n at which a stands i bytes after p and b i bytes after q, or -1. n is at least pairStep.
 //
 //go:noescape

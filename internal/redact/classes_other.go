@@ -6,6 +6,4 @@ const hasVectors = false
 
 func (r *Redactor) classify([]byte) bool { panic("redact: bug: there are no vectors") }
 
-const pairStep = 32
-
 func pairAVX2(p, q *byte, n int, a, b byte) int { panic("redact: bug: there are no vectors") }

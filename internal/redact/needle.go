@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// pairStep is how many places pairAVX2 looks at in one step.
+const pairStep = 32
+
 // needle is a text to look for, by way of the two bytes in it that log lines
 // hold least of.
 type needle struct {
