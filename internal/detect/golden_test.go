@@ -62,6 +62,7 @@ func statements() []statement {
 		{"detect-one", func(d detect.Dialect) (detect.Statement, error) { return one.DetectSQL(d, where(d), plain) }},
 		{"detect-every", func(d detect.Dialect) (detect.Statement, error) { return every.DetectSQL(d, source(d), full) }},
 		{"detect-weights", func(d detect.Dialect) (detect.Statement, error) { return weighs.DetectSQL(d, source(d), weighed) }},
+		{"candidates-every", replayed(every, func(r detect.Replay) detect.Scan { return r.Candidates(new([]detect.Candidate)) })},
 		{"candidates-weights", replayed(weighs, func(r detect.Replay) detect.Scan { return r.Candidates(new([]detect.Candidate)) })},
 		{"series-weights", replayed(weighs, func(r detect.Replay) detect.Scan {
 			return r.Series([]detect.Keyed{{Group: detect.ByAddress, Key: "203.0.113.9"}}, new([]detect.SeriesRow))

@@ -165,8 +165,11 @@ func (s *Set) MaxWindow() time.Duration {
 }
 
 // countsLike reports whether two rules count the same requests, by the same keys.
-func (c compiled) countsLike(d compiled) bool {
-	return c.Group == d.Group && c.Window == d.Window && strings.TrimSpace(c.Where) == strings.TrimSpace(d.Where)
+func (c compiled) countsLike(d compiled) bool { return c.Window == d.Window && c.matchesLike(d) }
+
+// matchesLike reports whether two rules count the same requests by the same keys but for their windows.
+func (c compiled) matchesLike(d compiled) bool {
+	return c.Group == d.Group && strings.TrimSpace(c.Where) == strings.TrimSpace(d.Where)
 }
 
 // counter is the first rule that counts like rule i does.

@@ -26,7 +26,7 @@ func (r Replay) candidatesSQL(d Dialect, src Source) (Statement, error) {
 	if d == BigQuery {
 		return s.candidatesChain(steps), nil
 	}
-	return s.candidatesSlid(steps), nil
+	return s.candidatesCut(steps), nil
 }
 
 func knownEarly(m measure) bool {
@@ -37,7 +37,7 @@ func earlyPart(c compiled) cond { return weaken(c.judged(false), c.heaviest(), k
 
 // candidatesChain is BigQuery's shape, each step read once.
 func (s *replayScan) candidatesChain(steps []cte) Statement {
-	rules := s.replayRules(func(id, grp, width, _ int64) string {
+	rules := s.replayRules(func(id, grp, width int64) string {
 		return fmt.Sprintf("STRUCT(%d AS id, %d AS bit, %d AS grp, %d AS width)", id, id, grp, width)
 	}) + fmt.Sprintf(",\n    STRUCT(-1 AS id, 0 AS bit, 0 AS grp, %d AS width)", s.stride()) // of everything, for the totals
 	first, last := s.stepsOf("slot", "width")

@@ -27,13 +27,13 @@ func (r Replay) distinctSQL(d Dialect, src Source, wants []want) (Statement, err
 	var steps []cte
 	if d == BigQuery {
 		steps = s.steps("NOT f_blocked", carry...)
-		rules = "UNNEST([\n    " + s.replayRules(func(id, grp, width, _ int64) string {
+		rules = "UNNEST([\n    " + s.replayRules(func(id, grp, width int64) string {
 			return fmt.Sprintf("STRUCT(%d AS id, %d AS grp, %d AS width)", id, grp, width)
 		}) + "\n  ]) r"
 	} else {
 		path = "md5_number(f_path)"
-		table := cte{name: "rules(id, grp, width, pop)", hint: keep, body: "VALUES\n    " + s.replayRules(func(id, grp, width, pop int64) string {
-			return fmt.Sprintf("(%d, %d, %d, %d)", id, grp, width, pop)
+		table := cte{name: "rules(id, grp, width)", hint: keep, body: "VALUES\n    " + s.replayRules(func(id, grp, width int64) string {
+			return fmt.Sprintf("(%d, %d, %d)", id, grp, width)
 		})}
 		steps = append([]cte{table, {name: "wants", hint: keep, body: "SELECT w.*, r.grp AS grp FROM " + wanted + " w JOIN rules r ON r.id = w.rule"}},
 			s.steps("NOT f_blocked AND "+s.amongKeys("wants", "grp", which), carry...)...)

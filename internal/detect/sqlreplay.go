@@ -2,7 +2,6 @@ package detect
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -87,22 +86,11 @@ func (c compiled) uses(m measure) bool {
 	return used[int(m)]
 }
 
-// replayRules is the constant table of rules: id, group, width of the window in
-// slots, and the rule whose population it shares, -1 for one that asks for none.
-func (s *replayScan) replayRules(row func(id, grp, width, pop int64) string) string {
+// replayRules is the constant table of rules: id, group and width of the window in slots.
+func (s *replayScan) replayRules(row func(id, grp, width int64) string) string {
 	var rows []string
 	for i, c := range s.q.Set.rules {
-		rows = append(rows, row(int64(i), int64(groupIndex(c.Group)), int64(c.Window/s.slot), s.population(i)))
+		rows = append(rows, row(int64(i), int64(groupIndex(c.Group)), int64(c.Window/s.slot)))
 	}
 	return strings.Join(rows, ",\n    ")
-}
-
-// population is the first populated rule that counts the same as rule i does:
-// their population is computed once.
-func (s *replayScan) population(i int) int64 {
-	rules := s.q.Set.rules
-	if !rules[i].populated() {
-		return -1
-	}
-	return int64(slices.IndexFunc(rules, func(c compiled) bool { return c.populated() && c.countsLike(rules[i]) }))
 }

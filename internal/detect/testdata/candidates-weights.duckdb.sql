@@ -31,58 +31,92 @@ src AS (
   WHERE f_time_source <> 'received' AND (f_first_hop OR hop_unsaid)
     AND NOT f_blocked
 ),
-rules(id, grp, width, pop) AS (
+rules(id, counter) AS (
   VALUES
-      (0, 0, 3, -1),
-      (1, 1, 3, -1)
+      (0, 0),
+      (1, 1)
 ),
 by_key AS MATERIALIZED (
+  SELECT GROUPING(bits0) AS part, trust, k0, k1, COALESCE(bits0) AS bits,
+    COUNT(CASE WHEN us < 1795355850000000 THEN 1 END) AS n1,
+    SUM(CASE WHEN us < 1795355850000000 THEN w ELSE 0 END)::BIGINT AS w1,
+    COUNT(CASE WHEN us < 1795356150000000 THEN 1 END) AS n2,
+    SUM(CASE WHEN us < 1795356150000000 THEN w ELSE 0 END)::BIGINT AS w2,
+    COUNT(CASE WHEN us < 1795356450000000 THEN 1 END) AS n3,
+    SUM(CASE WHEN us < 1795356450000000 THEN w ELSE 0 END)::BIGINT AS w3,
+    COUNT(CASE WHEN us < 1795356750000000 THEN 1 END) AS n4,
+    SUM(CASE WHEN us < 1795356750000000 THEN w ELSE 0 END)::BIGINT AS w4,
+    COUNT(CASE WHEN us < 1795357050000000 THEN 1 END) AS n5,
+    SUM(CASE WHEN us < 1795357050000000 THEN w ELSE 0 END)::BIGINT AS w5,
+    COUNT(CASE WHEN us < 1795357350000000 THEN 1 END) AS n6,
+    SUM(CASE WHEN us < 1795357350000000 THEN w ELSE 0 END)::BIGINT AS w6
+  FROM (SELECT us, trust, f_client_key AS k0, f_client_prefix AS k1, mask & CAST(3 AS BIGINT) AS bits0, w FROM src)
+  GROUP BY GROUPING SETS ((trust, k0, k1, bits0))
+),
+totals AS (
+  SELECT trust, SUM(n1)::BIGINT AS n1, SUM(n2)::BIGINT AS n2, SUM(n3)::BIGINT AS n3, SUM(n4)::BIGINT AS n4, SUM(n5)::BIGINT AS n5, SUM(n6)::BIGINT AS n6
+  FROM by_key WHERE part = 0 GROUP BY ALL
+),
+alone_address AS MATERIALIZED (
+  SELECT trust, k0 AS k,
+    SUM(CASE WHEN bits & 1 <> 0 THEN n1 ELSE 0 END)::BIGINT AS n0_1,
+    SUM(CASE WHEN bits & 1 <> 0 THEN n2 ELSE 0 END)::BIGINT AS n0_2,
+    SUM(CASE WHEN bits & 1 <> 0 THEN n3 ELSE 0 END)::BIGINT AS n0_3,
+    SUM(CASE WHEN bits & 1 <> 0 THEN n4 ELSE 0 END)::BIGINT AS n0_4,
+    SUM(CASE WHEN bits & 1 <> 0 THEN n5 ELSE 0 END)::BIGINT AS n0_5,
+    SUM(CASE WHEN bits & 1 <> 0 THEN n6 ELSE 0 END)::BIGINT AS n0_6,
+    SUM(CASE WHEN bits & 1 <> 0 THEN w1 ELSE 0 END)::BIGINT AS w0_1,
+    SUM(CASE WHEN bits & 1 <> 0 THEN w2 ELSE 0 END)::BIGINT AS w0_2,
+    SUM(CASE WHEN bits & 1 <> 0 THEN w3 ELSE 0 END)::BIGINT AS w0_3,
+    SUM(CASE WHEN bits & 1 <> 0 THEN w4 ELSE 0 END)::BIGINT AS w0_4,
+    SUM(CASE WHEN bits & 1 <> 0 THEN w5 ELSE 0 END)::BIGINT AS w0_5,
+    SUM(CASE WHEN bits & 1 <> 0 THEN w6 ELSE 0 END)::BIGINT AS w0_6
+  FROM by_key SEMI JOIN (
+    SELECT trust, k0 FROM by_key WHERE k0 <> '' GROUP BY ALL
+    HAVING SUM(CASE WHEN bits & 1 <> 0 THEN n6 ELSE 0 END)::BIGINT >= 150
+  ) USING (trust, k0)
+  WHERE k0 <> '' GROUP BY ALL
+),
+alone_prefix AS MATERIALIZED (
+  SELECT trust, k1 AS k,
+    SUM(CASE WHEN bits & 2 <> 0 THEN n1 ELSE 0 END)::BIGINT AS n1_1,
+    SUM(CASE WHEN bits & 2 <> 0 THEN n2 ELSE 0 END)::BIGINT AS n1_2,
+    SUM(CASE WHEN bits & 2 <> 0 THEN n3 ELSE 0 END)::BIGINT AS n1_3,
+    SUM(CASE WHEN bits & 2 <> 0 THEN n4 ELSE 0 END)::BIGINT AS n1_4,
+    SUM(CASE WHEN bits & 2 <> 0 THEN n5 ELSE 0 END)::BIGINT AS n1_5,
+    SUM(CASE WHEN bits & 2 <> 0 THEN n6 ELSE 0 END)::BIGINT AS n1_6,
+    SUM(CASE WHEN bits & 2 <> 0 THEN w1 ELSE 0 END)::BIGINT AS w1_1,
+    SUM(CASE WHEN bits & 2 <> 0 THEN w2 ELSE 0 END)::BIGINT AS w1_2,
+    SUM(CASE WHEN bits & 2 <> 0 THEN w3 ELSE 0 END)::BIGINT AS w1_3,
+    SUM(CASE WHEN bits & 2 <> 0 THEN w4 ELSE 0 END)::BIGINT AS w1_4,
+    SUM(CASE WHEN bits & 2 <> 0 THEN w5 ELSE 0 END)::BIGINT AS w1_5,
+    SUM(CASE WHEN bits & 2 <> 0 THEN w6 ELSE 0 END)::BIGINT AS w1_6
+  FROM by_key SEMI JOIN (
+    SELECT trust, k1 FROM by_key WHERE k1 <> '' GROUP BY ALL
+    HAVING SUM(CASE WHEN bits & 2 <> 0 THEN n6 ELSE 0 END)::BIGINT >= 450
+  ) USING (trust, k1)
+  WHERE k1 <> '' GROUP BY ALL
+),
+alone AS NOT MATERIALIZED (
   SELECT * FROM (
-    SELECT CASE WHEN GROUPING(k0) = 0 THEN 0 WHEN GROUPING(k1) = 0 THEN 1 ELSE -1 END AS grp, trust, COALESCE(k0, k1) AS k, slot, COALESCE(bits0, bits1) AS bits, COUNT(*) AS n, SUM(w)::BIGINT AS w
-    FROM (SELECT slot, trust, f_client_key AS k0, mask & CAST(1 AS BIGINT) AS bits0, f_client_prefix AS k1, mask & CAST(2 AS BIGINT) AS bits1, w FROM src)
-    GROUP BY GROUPING SETS ((slot, trust, k0, bits0), (slot, trust, k1, bits1), (slot, trust)))
-  WHERE grp < 0 OR bits <> 0 AND k <> ''
-),
-keys AS MATERIALIZED (
-  SELECT ROW_NUMBER() OVER () AS kid, * FROM (
-    SELECT * FROM (SELECT grp, trust, k, CAST(0 AS BIGINT)
-        + CASE WHEN n0 >= 150 THEN CAST(1 AS BIGINT) ELSE 0 END AS alive
-      FROM (SELECT grp, trust, k, SUM(CASE WHEN (bits >> 0) & 1 = 1 THEN n ELSE 0 END) AS n0 FROM by_key WHERE grp = 0 GROUP BY grp, trust, k)) WHERE alive <> 0
+    SELECT 0 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n0_3, n0_4 - n0_1, n0_5 - n0_2, n0_6 - n0_3]) AS requests, UNNEST([w0_3, w0_4 - w0_1, w0_5 - w0_2, w0_6 - w0_3]) AS weight
+    FROM alone_address
     UNION ALL
-    SELECT * FROM (SELECT grp, trust, k, CAST(0 AS BIGINT)
-        + CASE WHEN n1 >= 450 THEN CAST(2 AS BIGINT) ELSE 0 END AS alive
-      FROM (SELECT grp, trust, k, SUM(CASE WHEN (bits >> 1) & 1 = 1 THEN n ELSE 0 END) AS n1 FROM by_key WHERE grp = 1 GROUP BY grp, trust, k)) WHERE alive <> 0
-  )
-),
-slots AS (
-  SELECT r.id AS rule, r.width AS width, b.trust AS trust, kid, slot, n, w
-  FROM by_key b JOIN (SELECT * FROM keys q WHERE q.alive <> 0) q USING (grp, trust, k)
-    JOIN rules r ON r.grp = b.grp AND ((b.bits & q.alive) >> r.id) & 1 = 1
-  UNION ALL
-  SELECT r.id AS rule, r.width AS width, b.trust AS trust, kid, slot, n, w
-  FROM by_key b JOIN (SELECT * FROM keys q WHERE TRUE) q USING (grp, trust, k)
-    JOIN rules r ON r.grp = b.grp AND r.pop = r.id AND (b.bits >> r.id) & 1 = 1
-),
-slid AS (
-  SELECT rule, trust, kid, UNNEST(range(CASE WHEN slot < 3 THEN 0 ELSE (slot - 2) // 1 END,
-      1 + CASE WHEN slot + width < 3 THEN -1 WHEN slot + width > 6 THEN 3 ELSE (slot + width - 3) // 1 END)) AS step, n, w
-  FROM slots
-),
-per_key AS MATERIALIZED (
-  SELECT rule, trust, kid, step, SUM(n)::BIGINT AS requests, SUM(w)::BIGINT AS weight
-  FROM slid GROUP BY ALL
+    SELECT 1 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n1_3, n1_4 - n1_1, n1_5 - n1_2, n1_6 - n1_3]) AS requests, UNNEST([w1_3, w1_4 - w1_1, w1_5 - w1_2, w1_6 - w1_3]) AS weight
+    FROM alone_prefix
+  ) WHERE requests > 0
 )
-SELECT step, rule::BIGINT AS rule, c.trust::BIGINT AS trust, COALESCE(k, '') AS k, requests, share, score
+SELECT step::BIGINT AS step, rule::BIGINT AS rule, trust::BIGINT AS trust, k, requests, share, score
 FROM (
-  SELECT step, c.rule AS rule, trust, kid, requests, 0e0 AS share, 0e0 AS score
-  FROM per_key c JOIN rules r ON r.id = c.rule AND r.pop < 0
-  WHERE CASE c.rule
+  SELECT step, -1 AS rule, trust, '' AS k, requests, 0e0 AS share, 0e0 AS score
+  FROM (SELECT trust, UNNEST(range(4)) AS step, UNNEST([n3 - n2, n4 - n3, n5 - n4, n6 - n5]) AS requests
+    FROM totals) WHERE requests > 0
+  UNION ALL
+  SELECT step, r.id AS rule, trust, k, requests, 0e0 AS share, 0e0 AS score
+  FROM alone JOIN rules r USING (counter)
+  WHERE CASE r.id
     WHEN 0 THEN weight >= 3000
     WHEN 1 THEN (requests >= 20 AND weight >= 9000)
     ELSE FALSE END
-  UNION ALL
-  SELECT step, -1 AS rule, trust, NULL AS kid, SUM(n)::BIGINT AS requests, 0e0 AS share, 0e0 AS score
-  FROM (SELECT UNNEST(range(CASE WHEN slot < 3 THEN 0 ELSE (slot - 2) // 1 END,
-      1 + CASE WHEN slot + 1 < 3 THEN -1 WHEN slot + 1 > 6 THEN 3 ELSE (slot + 1 - 3) // 1 END)) AS step, trust, n FROM by_key WHERE grp < 0) GROUP BY ALL
-) c LEFT JOIN keys USING (kid)
-ORDER BY step, rule, c.trust, k
+)
+ORDER BY step, rule, trust, k

@@ -39,7 +39,7 @@ aged AS (
   SELECT *, $to_us - 1 - us AS age
   FROM req
 ),
-src AS MATERIALIZED (
+wide AS (
   SELECT us, age, (age) // 60000000 AS minute, CASE WHEN f_sender IN ('mtls', 'token') THEN 0 ELSE 2 END AS trust, f_client_asn, f_path, f_status, f_ja4, f_blocked, f_claims_other_ip, f_client_key, f_client_prefix, hop_unsaid, NOT (f_first_hop OR hop_unsaid) AS shield, f_time_source = 'received' AS received, f_time_source <> 'received' AND (f_first_hop OR hop_unsaid) AS base,
     CASE WHEN age >= 0 AND f_time_source <> 'received' AND (f_first_hop OR hop_unsaid) THEN
       CASE WHEN age < 900000000 THEN CAST(117 AS BIGINT) ELSE 0 END
@@ -52,6 +52,10 @@ src AS MATERIALIZED (
       + CASE WHEN age < 61000000 AND (f_response_bytes >= 5.00005e+04 AND f_client_asn <> 64500 AND f_host <= $v6 AND f_host > $v7) THEN CAST(2048 AS BIGINT) ELSE 0 END
     ELSE 0 END AS mask
   FROM aged
+),
+src AS MATERIALIZED (
+  SELECT * REPLACE (minute::SMALLINT AS minute, trust::TINYINT AS trust, LEAST(GREATEST(f_status, 0), 1000)::SMALLINT AS f_status)
+  FROM wide
 ),
 rules(id, grp, counter) AS (
   VALUES

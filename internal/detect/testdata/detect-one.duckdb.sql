@@ -24,12 +24,16 @@ aged AS (
   SELECT *, $to_us - 1 - us AS age
   FROM req
 ),
-src AS MATERIALIZED (
+wide AS (
   SELECT us, age, (age) // 60000000 AS minute, CASE WHEN f_address_source = 'edge' THEN 0 ELSE 1 END + CASE WHEN f_sender IN ('mtls', 'token') THEN 0 ELSE 2 END AS trust, f_path, f_status, f_ja4, f_blocked, f_claims_other_ip, f_client_key, hop_unsaid, NOT (f_first_hop OR hop_unsaid) AS shield, f_time_source = 'received' AS received, f_time_source <> 'received' AND (f_first_hop OR hop_unsaid) AS base,
     CASE WHEN age >= 0 AND f_time_source <> 'received' AND (f_first_hop OR hop_unsaid) THEN
       CASE WHEN age < 900000000 AND (f_method = $v0 AND STARTS_WITH(f_path, $v1) AND f_status IN (401, 403)) THEN CAST(1 AS BIGINT) ELSE 0 END
     ELSE 0 END AS mask
   FROM aged
+),
+src AS MATERIALIZED (
+  SELECT * REPLACE (minute::SMALLINT AS minute, trust::TINYINT AS trust, LEAST(GREATEST(f_status, 0), 1000)::SMALLINT AS f_status)
+  FROM wide
 ),
 rules(id, grp, counter) AS (
   VALUES

@@ -28,7 +28,7 @@ aged AS (
   SELECT *, $to_us - 1 - us AS age
   FROM req
 ),
-src AS MATERIALIZED (
+wide AS (
   SELECT us, age, (age) // 60000000 AS minute, CASE WHEN f_address_source = 'edge' THEN 0 ELSE 1 END + CASE WHEN f_sender IN ('mtls', 'token') THEN 0 ELSE 2 END AS trust, f_path, f_status, f_ja4, f_blocked, f_claims_other_ip, f_client_key, f_client_prefix, CASE
       WHEN (STARTS_WITH(f_path, $v0) OR STARTS_WITH(f_cache, $v1)) THEN 0
       WHEN (f_method = $v2 AND STARTS_WITH(f_path, $v3)) THEN 20
@@ -37,6 +37,10 @@ src AS MATERIALIZED (
       CASE WHEN age < 900000000 THEN CAST(3 AS BIGINT) ELSE 0 END
     ELSE 0 END AS mask
   FROM aged
+),
+src AS MATERIALIZED (
+  SELECT * REPLACE (minute::SMALLINT AS minute, trust::TINYINT AS trust, LEAST(GREATEST(f_status, 0), 1000)::SMALLINT AS f_status)
+  FROM wide
 ),
 rules(id, grp, counter) AS (
   VALUES
