@@ -65,18 +65,29 @@ func (o *Options) Validate() error {
 	return errors.Join(errs...)
 }
 
+// mostPieces bounds the memory that an engine which is asked in chunks takes for a
+// key, however short the steps and however long the windows are: see
+// [detect.Replay.Pieces].
+const mostPieces = 128
+
 // replays cuts the steps into chunks.
 func (o *Options) replays() []detect.Replay {
 	steps := int(o.To.Sub(o.From) / o.Step)
+	first := o.To.Add(-time.Duration(steps-1) * o.Step)
+	replay := func(from, each int) detect.Replay {
+		return detect.Replay{Set: o.Set, ServiceID: o.ServiceID, First: first.Add(time.Duration(from) * o.Step), Step: o.Step, Steps: min(each, steps-from),
+			TrustForgeable: o.Settings.TrustForgeable, TrustUnauthenticated: o.Settings.TrustUnauthenticated, Deadline: o.Deadline}
+	}
 	each := steps
 	if o.Chunk > 0 {
 		each = min(max(int(o.Chunk/o.Step), 1), steps)
+		for each > 1 && replay(0, each).Pieces() > mostPieces {
+			each = (each + 1) / 2
+		}
 	}
-	first := o.To.Add(-time.Duration(steps-1) * o.Step)
 	var out []detect.Replay
 	for from := 0; from < steps; from += each {
-		out = append(out, detect.Replay{Set: o.Set, ServiceID: o.ServiceID, First: first.Add(time.Duration(from) * o.Step), Step: o.Step, Steps: min(each, steps-from),
-			TrustForgeable: o.Settings.TrustForgeable, TrustUnauthenticated: o.Settings.TrustUnauthenticated, Deadline: o.Deadline})
+		out = append(out, replay(from, each))
 	}
 	return out
 }

@@ -23,7 +23,7 @@ func (s *replayScan) candidatesCut(steps []cte) Statement {
 			return earlyPart(c)
 		})
 	}
-	cuts := s.cuts()
+	cuts := s.r.cuts()
 	steps = append(steps,
 		cte{name: "rules(id, counter)", body: "VALUES\n    " + s.countersTable()},
 		cte{name: "by_key", hint: keep, body: s.countsByKey(cuts)},
@@ -55,18 +55,23 @@ func (s *replayScan) candidatesCut(steps []cte) Statement {
 
 // cuts are the moments, in microseconds and in order, at which the window of a
 // step begins or ends. The first is the replay's From.
-func (s *replayScan) cuts() []int64 {
+func (r Replay) cuts() []int64 {
 	var out []int64
-	for step := range s.r.Steps {
-		end := s.r.At(step)
-		out = append(out, end.UnixMicro(), end.Add(-s.r.Step).UnixMicro())
-		for _, c := range s.q.Set.rules {
+	for step := range r.Steps {
+		end := r.At(step)
+		out = append(out, end.UnixMicro(), end.Add(-r.Step).UnixMicro())
+		for _, c := range r.Set.rules {
 			out = append(out, end.Add(-c.Window).UnixMicro())
 		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
 }
+
+// Pieces is into how many pieces the windows of all steps cut the time. DuckDB
+// counts a key's requests in a column for each, so they decide how much memory a
+// key takes.
+func (r Replay) Pieces() int { return len(r.cuts()) - 1 }
 
 // counting is what rules of the same group, where and window count.
 type counting struct {
