@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sort"
 	"time"
 
 	"edgewarden/internal/detect"
@@ -65,9 +66,9 @@ func (o *Options) Validate() error {
 	return errors.Join(errs...)
 }
 
-// mostPieces bounds the memory that an engine which is asked in chunks takes for a
-// key, however short the steps and however long the windows are: see
-// [detect.Replay.Pieces].
+// mostPieces bounds the memory that an engine which is asked in chunks takes for
+// what a key did, however short the steps and however long the windows are: see
+// [detect.Replay.Pieces]. Shorter chunks read what lies before them more often.
 const mostPieces = 128
 
 // replays cuts the steps into chunks.
@@ -81,9 +82,7 @@ func (o *Options) replays() []detect.Replay {
 	each := steps
 	if o.Chunk > 0 {
 		each = min(max(int(o.Chunk/o.Step), 1), steps)
-		for each > 1 && replay(0, each).Pieces() > mostPieces {
-			each = (each + 1) / 2
-		}
+		each = max(1, sort.Search(each, func(i int) bool { return replay(0, i+1).Pieces() > mostPieces }))
 	}
 	var out []detect.Replay
 	for from := 0; from < steps; from += each {

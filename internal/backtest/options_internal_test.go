@@ -18,10 +18,10 @@ func TestChunksAreSmallEnoughForLongWindowsAndShortSteps(t *testing.T) {
 		{15 * time.Minute, 5 * time.Minute, 0, 1}, // all at once, whatever it takes
 		{24 * time.Hour, 5 * time.Minute, 0, 1},
 		{15 * time.Minute, 5 * time.Minute, time.Hour, 24},
-		{6 * time.Hour, 5 * time.Minute, 6 * time.Hour, 8},
-		{24 * time.Hour, 5 * time.Minute, 24 * time.Hour, 8},
+		{6 * time.Hour, 5 * time.Minute, 6 * time.Hour, 7},
+		{24 * time.Hour, 5 * time.Minute, 24 * time.Hour, 7},
 		{15 * time.Minute, time.Minute, time.Hour, 24},
-		{15 * time.Minute, 8 * time.Second, time.Hour, 373},
+		{15 * time.Minute, 8 * time.Second, time.Hour, 258},
 	} {
 		t.Run(fmt.Sprintf("%s every %s by %s", c.window, c.step, c.chunk), func(t *testing.T) {
 			o := Options{Set: detecttest.MustCompile(detect.Rule{Name: "a", Window: c.window}, detect.Rule{Name: "b", Window: time.Minute}),

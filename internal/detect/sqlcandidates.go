@@ -17,9 +17,9 @@ func (s *replayScan) keyColumns() []string {
 	return out
 }
 
-// candidatesSQL counts by slot, key and mask, slides the windows over the slots,
-// and keeps who can be an offender by requests, share and score. Rule -1 has the
-// requests of everybody since the step before.
+// candidatesSQL counts what lies in the windows of every step, and keeps who can be
+// an offender by requests, share and score. Rule -1 has the requests of everybody
+// since the step before.
 func (r Replay) candidatesSQL(d Dialect, src Source) (Statement, error) {
 	s := newWeighingScan(d, src, r, r.grain())
 	steps := s.steps("NOT f_blocked")
@@ -35,7 +35,8 @@ func knownEarly(m measure) bool {
 
 func earlyPart(c compiled) cond { return weaken(c.judged(false), c.heaviest(), knownEarly) }
 
-// candidatesChain is BigQuery's shape, each step read once.
+// candidatesChain is BigQuery's shape, each step read once: it counts by slot, key
+// and mask, and slides the windows over the slots.
 func (s *replayScan) candidatesChain(steps []cte) Statement {
 	rules := s.replayRules(func(id, grp, width int64) string {
 		return fmt.Sprintf("STRUCT(%d AS id, %d AS bit, %d AS grp, %d AS width)", id, id, grp, width)

@@ -15,8 +15,9 @@ const compute = "NOT MATERIALIZED "
 // be offenders by what is known then (requests, share, score), and measure the
 // rest for those alone. A key has one row with a column for each rule, never a
 // row a rule; rules that count the same requests share the column. src is kept
-// in memory, so the files are read once; so it has narrow columns, and of a status
-// only what okStatus and failedStatus ask of it.
+// in memory, so the files are read once; so it has narrow columns: of a status what
+// okStatus and failedStatus ask of it, and minutes that fit, since MaxWindow is a
+// day and [Query.Until] little more than a day away.
 func (s *scan) countFirst(steps []cte) ([]cte, string) {
 	steps[2].name = "wide"
 	steps = append(steps, cte{name: "src", hint: keep, body: "SELECT * REPLACE (minute::SMALLINT AS minute, trust::TINYINT AS trust, LEAST(GREATEST(f_status, 0), 1000)::SMALLINT AS f_status)\nFROM wide"})

@@ -44,21 +44,26 @@ func (s *replayScan) steps(only string, carry ...record.Field) []cte {
 	}
 }
 
-// whereMask has a bit for each rule whose where holds.
-func (s *replayScan) whereMask() string {
-	always := int64(0)
+// always are the bits of the rules whose where every request meets.
+func (s *replayScan) always() int64 {
+	var bits int64
 	for i, c := range s.q.Set.rules {
 		if c.where == constant(true) {
-			always |= 1 << i
+			bits |= 1 << i
 		}
 	}
+	return bits
+}
+
+// whereMask has a bit for each rule whose where holds.
+func (s *replayScan) whereMask() string {
 	some := s.bits(func(c compiled) string {
 		if c.where == constant(true) {
 			return ""
 		}
 		return s.sql(c.where, whereColumn)
 	})
-	return strings.Join(append([]string{s.bigint(fmt.Sprint(always))}, some...), "\n    + ")
+	return strings.Join(append([]string{s.bigint(fmt.Sprint(s.always()))}, some...), "\n    + ")
 }
 
 // ends is the slot after the last of the first step's windows, stride how many

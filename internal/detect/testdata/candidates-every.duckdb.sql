@@ -41,20 +41,20 @@ src AS (
   WHERE f_time_source <> 'received' AND (f_first_hop OR hop_unsaid)
     AND NOT f_blocked
 ),
-rules(id, counter) AS (
+rules(id, grp, counter) AS (
   VALUES
-      (0, 0),
-      (1, 1),
-      (2, 0),
-      (3, 3),
-      (4, 0),
-      (5, 0),
-      (6, 6),
-      (7, 7),
-      (8, 8),
-      (9, 9),
-      (10, 10),
-      (11, 11)
+      (0, 0, 0),
+      (1, 0, 1),
+      (2, 0, 0),
+      (3, 0, 3),
+      (4, 0, 0),
+      (5, 0, 0),
+      (6, 1, 6),
+      (7, 2, 7),
+      (8, 3, 8),
+      (9, 0, 9),
+      (10, 0, 10),
+      (11, 0, 11)
 ),
 by_key AS MATERIALIZED (
   SELECT GROUPING(bits0) AS part, trust, k0, k1, k2, k3, COALESCE(bits0, bits1) AS bits,
@@ -73,218 +73,111 @@ by_key AS MATERIALIZED (
     COUNT(CASE WHEN us < 1795357050000000 THEN 1 END) AS n13,
     COUNT(CASE WHEN us < 1795357289000000 THEN 1 END) AS n14,
     COUNT(CASE WHEN us < 1795357350000000 THEN 1 END) AS n15
-  FROM (SELECT us, trust, f_client_key AS k0, f_client_prefix AS k1, CASE WHEN f_client_asn > 0 THEN CAST(f_client_asn AS VARCHAR) ELSE '' END AS k2, mask & CAST(3839 AS BIGINT) AS bits0, f_ja4 AS k3, mask & CAST(256 AS BIGINT) AS bits1 FROM src)
+  FROM (SELECT us, trust, f_client_key AS k0, f_client_prefix AS k1, CASE WHEN f_client_asn > 0 THEN CAST(f_client_asn AS VARCHAR) ELSE '' END AS k2, mask & CAST(3839 AS BIGINT) AS bits0, CASE WHEN mask & CAST(256 AS BIGINT) <> 0 THEN f_ja4 ELSE '' END AS k3, mask & CAST(256 AS BIGINT) AS bits1 FROM src)
   GROUP BY GROUPING SETS ((trust, k0, k1, k2, bits0), (trust, k3, bits1))
 ),
 totals AS (
   SELECT trust, SUM(n1)::BIGINT AS n1, SUM(n2)::BIGINT AS n2, SUM(n3)::BIGINT AS n3, SUM(n4)::BIGINT AS n4, SUM(n5)::BIGINT AS n5, SUM(n6)::BIGINT AS n6, SUM(n7)::BIGINT AS n7, SUM(n8)::BIGINT AS n8, SUM(n9)::BIGINT AS n9, SUM(n10)::BIGINT AS n10, SUM(n11)::BIGINT AS n11, SUM(n12)::BIGINT AS n12, SUM(n13)::BIGINT AS n13, SUM(n14)::BIGINT AS n14, SUM(n15)::BIGINT AS n15
   FROM by_key WHERE part = 0 GROUP BY ALL
 ),
-alone_address AS MATERIALIZED (
+reaching_address AS MATERIALIZED (
+  SELECT trust, k0
+  FROM by_key WHERE k0 <> '' GROUP BY ALL
+  HAVING SUM(CASE WHEN bits & CAST(2 AS BIGINT) <> 0 THEN n15 ELSE 0 END) >= 4
+    OR SUM(CASE WHEN bits & CAST(1024 AS BIGINT) <> 0 THEN n15 ELSE 0 END) >= 1
+),
+reaching_prefix AS MATERIALIZED (
+  SELECT trust, k1
+  FROM by_key WHERE k1 <> '' GROUP BY ALL
+  HAVING SUM(CASE WHEN bits & CAST(64 AS BIGINT) <> 0 THEN n15 ELSE 0 END) >= 4
+),
+reaching_ja4 AS MATERIALIZED (
+  SELECT trust, k3
+  FROM by_key WHERE k3 <> '' GROUP BY ALL
+  HAVING SUM(CASE WHEN bits & CAST(256 AS BIGINT) <> 0 THEN n15 ELSE 0 END) >= 2
+),
+matching_0 AS MATERIALIZED (
   SELECT trust, k0 AS k,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n1 ELSE 0 END)::BIGINT AS n0_1,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n2 ELSE 0 END)::BIGINT AS n0_2,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n3 ELSE 0 END)::BIGINT AS n0_3,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n4 ELSE 0 END)::BIGINT AS n0_4,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n5 ELSE 0 END)::BIGINT AS n0_5,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n6 ELSE 0 END)::BIGINT AS n0_6,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n7 ELSE 0 END)::BIGINT AS n0_7,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n8 ELSE 0 END)::BIGINT AS n0_8,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n9 ELSE 0 END)::BIGINT AS n0_9,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n10 ELSE 0 END)::BIGINT AS n0_10,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n11 ELSE 0 END)::BIGINT AS n0_11,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n12 ELSE 0 END)::BIGINT AS n0_12,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n13 ELSE 0 END)::BIGINT AS n0_13,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n14 ELSE 0 END)::BIGINT AS n0_14,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n15 ELSE 0 END)::BIGINT AS n0_15,
-    SUM(CASE WHEN bits & 2 <> 0 THEN n1 ELSE 0 END)::BIGINT AS n1_1,
-    SUM(CASE WHEN bits & 2 <> 0 THEN n2 ELSE 0 END)::BIGINT AS n1_2,
-    SUM(CASE WHEN bits & 2 <> 0 THEN n3 ELSE 0 END)::BIGINT AS n1_3,
-    SUM(CASE WHEN bits & 2 <> 0 THEN n4 ELSE 0 END)::BIGINT AS n1_4,
-    SUM(CASE WHEN bits & 2 <> 0 THEN n5 ELSE 0 END)::BIGINT AS n1_5,
-    SUM(CASE WHEN bits & 2 <> 0 THEN n6 ELSE 0 END)::BIGINT AS n1_6,
-    SUM(CASE WHEN bits & 2 <> 0 THEN n7 ELSE 0 END)::BIGINT AS n1_7,
-    SUM(CASE WHEN bits & 2 <> 0 THEN n8 ELSE 0 END)::BIGINT AS n1_8,
-    SUM(CASE WHEN bits & 2 <> 0 THEN n9 ELSE 0 END)::BIGINT AS n1_9,
-    SUM(CASE WHEN bits & 2 <> 0 THEN n10 ELSE 0 END)::BIGINT AS n1_10,
-    SUM(CASE WHEN bits & 2 <> 0 THEN n11 ELSE 0 END)::BIGINT AS n1_11,
-    SUM(CASE WHEN bits & 2 <> 0 THEN n12 ELSE 0 END)::BIGINT AS n1_12,
-    SUM(CASE WHEN bits & 2 <> 0 THEN n13 ELSE 0 END)::BIGINT AS n1_13,
-    SUM(CASE WHEN bits & 2 <> 0 THEN n14 ELSE 0 END)::BIGINT AS n1_14,
-    SUM(CASE WHEN bits & 2 <> 0 THEN n15 ELSE 0 END)::BIGINT AS n1_15,
-    SUM(CASE WHEN bits & 1024 <> 0 THEN n1 ELSE 0 END)::BIGINT AS n10_1,
-    SUM(CASE WHEN bits & 1024 <> 0 THEN n2 ELSE 0 END)::BIGINT AS n10_2,
-    SUM(CASE WHEN bits & 1024 <> 0 THEN n3 ELSE 0 END)::BIGINT AS n10_3,
-    SUM(CASE WHEN bits & 1024 <> 0 THEN n4 ELSE 0 END)::BIGINT AS n10_4,
-    SUM(CASE WHEN bits & 1024 <> 0 THEN n5 ELSE 0 END)::BIGINT AS n10_5,
-    SUM(CASE WHEN bits & 1024 <> 0 THEN n6 ELSE 0 END)::BIGINT AS n10_6,
-    SUM(CASE WHEN bits & 1024 <> 0 THEN n7 ELSE 0 END)::BIGINT AS n10_7,
-    SUM(CASE WHEN bits & 1024 <> 0 THEN n8 ELSE 0 END)::BIGINT AS n10_8,
-    SUM(CASE WHEN bits & 1024 <> 0 THEN n9 ELSE 0 END)::BIGINT AS n10_9,
-    SUM(CASE WHEN bits & 1024 <> 0 THEN n10 ELSE 0 END)::BIGINT AS n10_10,
-    SUM(CASE WHEN bits & 1024 <> 0 THEN n11 ELSE 0 END)::BIGINT AS n10_11,
-    SUM(CASE WHEN bits & 1024 <> 0 THEN n12 ELSE 0 END)::BIGINT AS n10_12,
-    SUM(CASE WHEN bits & 1024 <> 0 THEN n13 ELSE 0 END)::BIGINT AS n10_13,
-    SUM(CASE WHEN bits & 1024 <> 0 THEN n14 ELSE 0 END)::BIGINT AS n10_14,
-    SUM(CASE WHEN bits & 1024 <> 0 THEN n15 ELSE 0 END)::BIGINT AS n10_15
-  FROM by_key SEMI JOIN (
-    SELECT trust, k0 FROM by_key WHERE k0 <> '' GROUP BY ALL
-    HAVING SUM(CASE WHEN bits & 1 <> 0 THEN n15 ELSE 0 END)::BIGINT >= 4
-      OR SUM(CASE WHEN bits & 2 <> 0 THEN n15 ELSE 0 END)::BIGINT >= 4
-      OR SUM(CASE WHEN bits & 1024 <> 0 THEN n15 ELSE 0 END)::BIGINT >= 1
-  ) USING (trust, k0)
-  WHERE k0 <> '' GROUP BY ALL
+    SUM(n1)::BIGINT AS n1, SUM(n2)::BIGINT AS n2, SUM(n3)::BIGINT AS n3, SUM(n4)::BIGINT AS n4, SUM(n5)::BIGINT AS n5, SUM(n6)::BIGINT AS n6, SUM(n7)::BIGINT AS n7, SUM(n8)::BIGINT AS n8, SUM(n9)::BIGINT AS n9, SUM(n10)::BIGINT AS n10, SUM(n11)::BIGINT AS n11, SUM(n12)::BIGINT AS n12, SUM(n13)::BIGINT AS n13, SUM(n14)::BIGINT AS n14, SUM(n15)::BIGINT AS n15
+  FROM by_key
+  WHERE bits & CAST(1 AS BIGINT) <> 0 AND k0 <> '' GROUP BY ALL
 ),
-alone_prefix AS MATERIALIZED (
+matching_1 AS MATERIALIZED (
+  SELECT trust, k0 AS k,
+    SUM(n1)::BIGINT AS n1, SUM(n2)::BIGINT AS n2, SUM(n3)::BIGINT AS n3, SUM(n4)::BIGINT AS n4, SUM(n5)::BIGINT AS n5, SUM(n6)::BIGINT AS n6, SUM(n7)::BIGINT AS n7, SUM(n8)::BIGINT AS n8, SUM(n9)::BIGINT AS n9, SUM(n10)::BIGINT AS n10, SUM(n11)::BIGINT AS n11, SUM(n12)::BIGINT AS n12, SUM(n13)::BIGINT AS n13, SUM(n14)::BIGINT AS n14, SUM(n15)::BIGINT AS n15
+  FROM by_key SEMI JOIN reaching_address USING (trust, k0)
+  WHERE bits & CAST(2 AS BIGINT) <> 0 AND k0 <> '' GROUP BY ALL
+),
+matching_6 AS MATERIALIZED (
   SELECT trust, k1 AS k,
-    SUM(CASE WHEN bits & 64 <> 0 THEN n1 ELSE 0 END)::BIGINT AS n6_1,
-    SUM(CASE WHEN bits & 64 <> 0 THEN n2 ELSE 0 END)::BIGINT AS n6_2,
-    SUM(CASE WHEN bits & 64 <> 0 THEN n3 ELSE 0 END)::BIGINT AS n6_3,
-    SUM(CASE WHEN bits & 64 <> 0 THEN n4 ELSE 0 END)::BIGINT AS n6_4,
-    SUM(CASE WHEN bits & 64 <> 0 THEN n5 ELSE 0 END)::BIGINT AS n6_5,
-    SUM(CASE WHEN bits & 64 <> 0 THEN n6 ELSE 0 END)::BIGINT AS n6_6,
-    SUM(CASE WHEN bits & 64 <> 0 THEN n7 ELSE 0 END)::BIGINT AS n6_7,
-    SUM(CASE WHEN bits & 64 <> 0 THEN n8 ELSE 0 END)::BIGINT AS n6_8,
-    SUM(CASE WHEN bits & 64 <> 0 THEN n9 ELSE 0 END)::BIGINT AS n6_9,
-    SUM(CASE WHEN bits & 64 <> 0 THEN n10 ELSE 0 END)::BIGINT AS n6_10,
-    SUM(CASE WHEN bits & 64 <> 0 THEN n11 ELSE 0 END)::BIGINT AS n6_11,
-    SUM(CASE WHEN bits & 64 <> 0 THEN n12 ELSE 0 END)::BIGINT AS n6_12,
-    SUM(CASE WHEN bits & 64 <> 0 THEN n13 ELSE 0 END)::BIGINT AS n6_13,
-    SUM(CASE WHEN bits & 64 <> 0 THEN n14 ELSE 0 END)::BIGINT AS n6_14,
-    SUM(CASE WHEN bits & 64 <> 0 THEN n15 ELSE 0 END)::BIGINT AS n6_15
-  FROM by_key SEMI JOIN (
-    SELECT trust, k1 FROM by_key WHERE k1 <> '' GROUP BY ALL
-    HAVING SUM(CASE WHEN bits & 64 <> 0 THEN n15 ELSE 0 END)::BIGINT >= 4
-  ) USING (trust, k1)
-  WHERE k1 <> '' GROUP BY ALL
+    SUM(n1)::BIGINT AS n1, SUM(n2)::BIGINT AS n2, SUM(n3)::BIGINT AS n3, SUM(n4)::BIGINT AS n4, SUM(n5)::BIGINT AS n5, SUM(n6)::BIGINT AS n6, SUM(n7)::BIGINT AS n7, SUM(n8)::BIGINT AS n8, SUM(n9)::BIGINT AS n9, SUM(n10)::BIGINT AS n10, SUM(n11)::BIGINT AS n11, SUM(n12)::BIGINT AS n12, SUM(n13)::BIGINT AS n13, SUM(n14)::BIGINT AS n14, SUM(n15)::BIGINT AS n15
+  FROM by_key SEMI JOIN reaching_prefix USING (trust, k1)
+  WHERE bits & CAST(64 AS BIGINT) <> 0 AND k1 <> '' GROUP BY ALL
 ),
-alone_ja4 AS MATERIALIZED (
+matching_7 AS MATERIALIZED (
+  SELECT trust, k2 AS k,
+    SUM(n1)::BIGINT AS n1, SUM(n2)::BIGINT AS n2, SUM(n3)::BIGINT AS n3, SUM(n4)::BIGINT AS n4, SUM(n5)::BIGINT AS n5, SUM(n6)::BIGINT AS n6, SUM(n7)::BIGINT AS n7, SUM(n8)::BIGINT AS n8, SUM(n9)::BIGINT AS n9, SUM(n10)::BIGINT AS n10, SUM(n11)::BIGINT AS n11, SUM(n12)::BIGINT AS n12, SUM(n13)::BIGINT AS n13, SUM(n14)::BIGINT AS n14, SUM(n15)::BIGINT AS n15
+  FROM by_key
+  WHERE bits & CAST(128 AS BIGINT) <> 0 AND k2 <> '' GROUP BY ALL
+),
+matching_8 AS MATERIALIZED (
   SELECT trust, k3 AS k,
-    SUM(CASE WHEN bits & 256 <> 0 THEN n1 ELSE 0 END)::BIGINT AS n8_1,
-    SUM(CASE WHEN bits & 256 <> 0 THEN n2 ELSE 0 END)::BIGINT AS n8_2,
-    SUM(CASE WHEN bits & 256 <> 0 THEN n3 ELSE 0 END)::BIGINT AS n8_3,
-    SUM(CASE WHEN bits & 256 <> 0 THEN n4 ELSE 0 END)::BIGINT AS n8_4,
-    SUM(CASE WHEN bits & 256 <> 0 THEN n5 ELSE 0 END)::BIGINT AS n8_5,
-    SUM(CASE WHEN bits & 256 <> 0 THEN n6 ELSE 0 END)::BIGINT AS n8_6,
-    SUM(CASE WHEN bits & 256 <> 0 THEN n7 ELSE 0 END)::BIGINT AS n8_7,
-    SUM(CASE WHEN bits & 256 <> 0 THEN n8 ELSE 0 END)::BIGINT AS n8_8,
-    SUM(CASE WHEN bits & 256 <> 0 THEN n9 ELSE 0 END)::BIGINT AS n8_9,
-    SUM(CASE WHEN bits & 256 <> 0 THEN n10 ELSE 0 END)::BIGINT AS n8_10,
-    SUM(CASE WHEN bits & 256 <> 0 THEN n11 ELSE 0 END)::BIGINT AS n8_11,
-    SUM(CASE WHEN bits & 256 <> 0 THEN n12 ELSE 0 END)::BIGINT AS n8_12,
-    SUM(CASE WHEN bits & 256 <> 0 THEN n13 ELSE 0 END)::BIGINT AS n8_13,
-    SUM(CASE WHEN bits & 256 <> 0 THEN n14 ELSE 0 END)::BIGINT AS n8_14,
-    SUM(CASE WHEN bits & 256 <> 0 THEN n15 ELSE 0 END)::BIGINT AS n8_15
-  FROM by_key SEMI JOIN (
-    SELECT trust, k3 FROM by_key WHERE k3 <> '' GROUP BY ALL
-    HAVING SUM(CASE WHEN bits & 256 <> 0 THEN n15 ELSE 0 END)::BIGINT >= 2
-  ) USING (trust, k3)
-  WHERE k3 <> '' GROUP BY ALL
+    SUM(n1)::BIGINT AS n1, SUM(n2)::BIGINT AS n2, SUM(n3)::BIGINT AS n3, SUM(n4)::BIGINT AS n4, SUM(n5)::BIGINT AS n5, SUM(n6)::BIGINT AS n6, SUM(n7)::BIGINT AS n7, SUM(n8)::BIGINT AS n8, SUM(n9)::BIGINT AS n9, SUM(n10)::BIGINT AS n10, SUM(n11)::BIGINT AS n11, SUM(n12)::BIGINT AS n12, SUM(n13)::BIGINT AS n13, SUM(n14)::BIGINT AS n14, SUM(n15)::BIGINT AS n15
+  FROM by_key SEMI JOIN reaching_ja4 USING (trust, k3)
+  WHERE bits & CAST(256 AS BIGINT) <> 0 AND k3 <> '' GROUP BY ALL
+),
+matching_9 AS MATERIALIZED (
+  SELECT trust, k0 AS k,
+    SUM(n1)::BIGINT AS n1, SUM(n2)::BIGINT AS n2, SUM(n3)::BIGINT AS n3, SUM(n4)::BIGINT AS n4, SUM(n5)::BIGINT AS n5, SUM(n6)::BIGINT AS n6, SUM(n7)::BIGINT AS n7, SUM(n8)::BIGINT AS n8, SUM(n9)::BIGINT AS n9, SUM(n10)::BIGINT AS n10, SUM(n11)::BIGINT AS n11, SUM(n12)::BIGINT AS n12, SUM(n13)::BIGINT AS n13, SUM(n14)::BIGINT AS n14, SUM(n15)::BIGINT AS n15
+  FROM by_key
+  WHERE bits & CAST(512 AS BIGINT) <> 0 AND k0 <> '' GROUP BY ALL
+),
+matching_10 AS MATERIALIZED (
+  SELECT trust, k0 AS k,
+    SUM(n1)::BIGINT AS n1, SUM(n2)::BIGINT AS n2, SUM(n3)::BIGINT AS n3, SUM(n4)::BIGINT AS n4, SUM(n5)::BIGINT AS n5, SUM(n6)::BIGINT AS n6, SUM(n7)::BIGINT AS n7, SUM(n8)::BIGINT AS n8, SUM(n9)::BIGINT AS n9, SUM(n10)::BIGINT AS n10, SUM(n11)::BIGINT AS n11, SUM(n12)::BIGINT AS n12, SUM(n13)::BIGINT AS n13, SUM(n14)::BIGINT AS n14, SUM(n15)::BIGINT AS n15
+  FROM by_key SEMI JOIN reaching_address USING (trust, k0)
+  WHERE bits & CAST(1024 AS BIGINT) <> 0 AND k0 <> '' GROUP BY ALL
+),
+matching_11 AS MATERIALIZED (
+  SELECT trust, k0 AS k,
+    SUM(n1)::BIGINT AS n1, SUM(n2)::BIGINT AS n2, SUM(n3)::BIGINT AS n3, SUM(n4)::BIGINT AS n4, SUM(n5)::BIGINT AS n5, SUM(n6)::BIGINT AS n6, SUM(n7)::BIGINT AS n7, SUM(n8)::BIGINT AS n8, SUM(n9)::BIGINT AS n9, SUM(n10)::BIGINT AS n10, SUM(n11)::BIGINT AS n11, SUM(n12)::BIGINT AS n12, SUM(n13)::BIGINT AS n13, SUM(n14)::BIGINT AS n14, SUM(n15)::BIGINT AS n15
+  FROM by_key
+  WHERE bits & CAST(2048 AS BIGINT) <> 0 AND k0 <> '' GROUP BY ALL
 ),
 alone AS NOT MATERIALIZED (
   SELECT * FROM (
-    SELECT 0 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n0_7 - n0_1, n0_10 - n0_2, n0_13 - n0_4, n0_15 - n0_7]) AS requests
-    FROM alone_address
+    SELECT 0 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n7 - n1, n10 - n2, n13 - n4, n15 - n7]) AS requests
+    FROM matching_0 WHERE n15 >= 8
     UNION ALL
-    SELECT 1 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n1_7 - n1_2, n1_10 - n1_4, n1_13 - n1_7, n1_15 - n1_10]) AS requests
-    FROM alone_address
+    SELECT 1 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n7 - n2, n10 - n4, n13 - n7, n15 - n10]) AS requests
+    FROM matching_1 WHERE n15 >= 4
     UNION ALL
-    SELECT 3 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n0_7 - n0_3, n0_10 - n0_6, n0_13 - n0_9, n0_15 - n0_12]) AS requests
-    FROM alone_address
+    SELECT 3 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n7 - n3, n10 - n6, n13 - n9, n15 - n12]) AS requests
+    FROM matching_0 WHERE n15 >= 4
     UNION ALL
-    SELECT 10 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n10_7 - n10_1, n10_10 - n10_2, n10_13 - n10_4, n10_15 - n10_7]) AS requests
-    FROM alone_address
+    SELECT 6 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n7 - n1, n10 - n2, n13 - n4, n15 - n7]) AS requests
+    FROM matching_6 WHERE n15 >= 4
     UNION ALL
-    SELECT 6 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n6_7 - n6_1, n6_10 - n6_2, n6_13 - n6_4, n6_15 - n6_7]) AS requests
-    FROM alone_prefix
+    SELECT 8 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n7 - n1, n10 - n2, n13 - n4, n15 - n7]) AS requests
+    FROM matching_8 WHERE n15 >= 2
     UNION ALL
-    SELECT 8 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n8_7 - n8_1, n8_10 - n8_2, n8_13 - n8_4, n8_15 - n8_7]) AS requests
-    FROM alone_ja4
+    SELECT 10 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n7 - n1, n10 - n2, n13 - n4, n15 - n7]) AS requests
+    FROM matching_10
   ) WHERE requests > 0
-),
-everybody_address AS MATERIALIZED (
-  SELECT trust, k0 AS k,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n1 ELSE 0 END)::BIGINT AS n0_1,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n2 ELSE 0 END)::BIGINT AS n0_2,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n3 ELSE 0 END)::BIGINT AS n0_3,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n4 ELSE 0 END)::BIGINT AS n0_4,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n5 ELSE 0 END)::BIGINT AS n0_5,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n6 ELSE 0 END)::BIGINT AS n0_6,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n7 ELSE 0 END)::BIGINT AS n0_7,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n8 ELSE 0 END)::BIGINT AS n0_8,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n9 ELSE 0 END)::BIGINT AS n0_9,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n10 ELSE 0 END)::BIGINT AS n0_10,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n11 ELSE 0 END)::BIGINT AS n0_11,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n12 ELSE 0 END)::BIGINT AS n0_12,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n13 ELSE 0 END)::BIGINT AS n0_13,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n14 ELSE 0 END)::BIGINT AS n0_14,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n15 ELSE 0 END)::BIGINT AS n0_15,
-    SUM(CASE WHEN bits & 512 <> 0 THEN n1 ELSE 0 END)::BIGINT AS n9_1,
-    SUM(CASE WHEN bits & 512 <> 0 THEN n2 ELSE 0 END)::BIGINT AS n9_2,
-    SUM(CASE WHEN bits & 512 <> 0 THEN n3 ELSE 0 END)::BIGINT AS n9_3,
-    SUM(CASE WHEN bits & 512 <> 0 THEN n4 ELSE 0 END)::BIGINT AS n9_4,
-    SUM(CASE WHEN bits & 512 <> 0 THEN n5 ELSE 0 END)::BIGINT AS n9_5,
-    SUM(CASE WHEN bits & 512 <> 0 THEN n6 ELSE 0 END)::BIGINT AS n9_6,
-    SUM(CASE WHEN bits & 512 <> 0 THEN n7 ELSE 0 END)::BIGINT AS n9_7,
-    SUM(CASE WHEN bits & 512 <> 0 THEN n8 ELSE 0 END)::BIGINT AS n9_8,
-    SUM(CASE WHEN bits & 512 <> 0 THEN n9 ELSE 0 END)::BIGINT AS n9_9,
-    SUM(CASE WHEN bits & 512 <> 0 THEN n10 ELSE 0 END)::BIGINT AS n9_10,
-    SUM(CASE WHEN bits & 512 <> 0 THEN n11 ELSE 0 END)::BIGINT AS n9_11,
-    SUM(CASE WHEN bits & 512 <> 0 THEN n12 ELSE 0 END)::BIGINT AS n9_12,
-    SUM(CASE WHEN bits & 512 <> 0 THEN n13 ELSE 0 END)::BIGINT AS n9_13,
-    SUM(CASE WHEN bits & 512 <> 0 THEN n14 ELSE 0 END)::BIGINT AS n9_14,
-    SUM(CASE WHEN bits & 512 <> 0 THEN n15 ELSE 0 END)::BIGINT AS n9_15,
-    SUM(CASE WHEN bits & 2048 <> 0 THEN n1 ELSE 0 END)::BIGINT AS n11_1,
-    SUM(CASE WHEN bits & 2048 <> 0 THEN n2 ELSE 0 END)::BIGINT AS n11_2,
-    SUM(CASE WHEN bits & 2048 <> 0 THEN n3 ELSE 0 END)::BIGINT AS n11_3,
-    SUM(CASE WHEN bits & 2048 <> 0 THEN n4 ELSE 0 END)::BIGINT AS n11_4,
-    SUM(CASE WHEN bits & 2048 <> 0 THEN n5 ELSE 0 END)::BIGINT AS n11_5,
-    SUM(CASE WHEN bits & 2048 <> 0 THEN n6 ELSE 0 END)::BIGINT AS n11_6,
-    SUM(CASE WHEN bits & 2048 <> 0 THEN n7 ELSE 0 END)::BIGINT AS n11_7,
-    SUM(CASE WHEN bits & 2048 <> 0 THEN n8 ELSE 0 END)::BIGINT AS n11_8,
-    SUM(CASE WHEN bits & 2048 <> 0 THEN n9 ELSE 0 END)::BIGINT AS n11_9,
-    SUM(CASE WHEN bits & 2048 <> 0 THEN n10 ELSE 0 END)::BIGINT AS n11_10,
-    SUM(CASE WHEN bits & 2048 <> 0 THEN n11 ELSE 0 END)::BIGINT AS n11_11,
-    SUM(CASE WHEN bits & 2048 <> 0 THEN n12 ELSE 0 END)::BIGINT AS n11_12,
-    SUM(CASE WHEN bits & 2048 <> 0 THEN n13 ELSE 0 END)::BIGINT AS n11_13,
-    SUM(CASE WHEN bits & 2048 <> 0 THEN n14 ELSE 0 END)::BIGINT AS n11_14,
-    SUM(CASE WHEN bits & 2048 <> 0 THEN n15 ELSE 0 END)::BIGINT AS n11_15
-  FROM by_key
-  WHERE k0 <> '' GROUP BY ALL
-),
-everybody_asn AS MATERIALIZED (
-  SELECT trust, k2 AS k,
-    SUM(CASE WHEN bits & 128 <> 0 THEN n1 ELSE 0 END)::BIGINT AS n7_1,
-    SUM(CASE WHEN bits & 128 <> 0 THEN n2 ELSE 0 END)::BIGINT AS n7_2,
-    SUM(CASE WHEN bits & 128 <> 0 THEN n3 ELSE 0 END)::BIGINT AS n7_3,
-    SUM(CASE WHEN bits & 128 <> 0 THEN n4 ELSE 0 END)::BIGINT AS n7_4,
-    SUM(CASE WHEN bits & 128 <> 0 THEN n5 ELSE 0 END)::BIGINT AS n7_5,
-    SUM(CASE WHEN bits & 128 <> 0 THEN n6 ELSE 0 END)::BIGINT AS n7_6,
-    SUM(CASE WHEN bits & 128 <> 0 THEN n7 ELSE 0 END)::BIGINT AS n7_7,
-    SUM(CASE WHEN bits & 128 <> 0 THEN n8 ELSE 0 END)::BIGINT AS n7_8,
-    SUM(CASE WHEN bits & 128 <> 0 THEN n9 ELSE 0 END)::BIGINT AS n7_9,
-    SUM(CASE WHEN bits & 128 <> 0 THEN n10 ELSE 0 END)::BIGINT AS n7_10,
-    SUM(CASE WHEN bits & 128 <> 0 THEN n11 ELSE 0 END)::BIGINT AS n7_11,
-    SUM(CASE WHEN bits & 128 <> 0 THEN n12 ELSE 0 END)::BIGINT AS n7_12,
-    SUM(CASE WHEN bits & 128 <> 0 THEN n13 ELSE 0 END)::BIGINT AS n7_13,
-    SUM(CASE WHEN bits & 128 <> 0 THEN n14 ELSE 0 END)::BIGINT AS n7_14,
-    SUM(CASE WHEN bits & 128 <> 0 THEN n15 ELSE 0 END)::BIGINT AS n7_15
-  FROM by_key
-  WHERE k2 <> '' GROUP BY ALL
 ),
 everybody AS NOT MATERIALIZED (
   SELECT * FROM (
-    SELECT 0 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n0_7 - n0_1, n0_10 - n0_2, n0_13 - n0_4, n0_15 - n0_7]) AS requests
-    FROM everybody_address
+    SELECT 0 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n7 - n1, n10 - n2, n13 - n4, n15 - n7]) AS requests
+    FROM matching_0
     UNION ALL
-    SELECT 9 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n9_7 - n9_1, n9_10 - n9_2, n9_13 - n9_4, n9_15 - n9_7]) AS requests
-    FROM everybody_address
+    SELECT 7 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n7, n10 - n1, n13 - n2, n15 - n4]) AS requests
+    FROM matching_7
     UNION ALL
-    SELECT 11 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n11_7 - n11_5, n11_10 - n11_8, n11_13 - n11_11, n11_15 - n11_14]) AS requests
-    FROM everybody_address
+    SELECT 9 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n7 - n1, n10 - n2, n13 - n4, n15 - n7]) AS requests
+    FROM matching_9
     UNION ALL
-    SELECT 7 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n7_7, n7_10 - n7_1, n7_13 - n7_2, n7_15 - n7_4]) AS requests
-    FROM everybody_asn
+    SELECT 11 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n7 - n5, n10 - n8, n13 - n11, n15 - n14]) AS requests
+    FROM matching_11
   ) WHERE requests > 0
 ),
 tally AS (

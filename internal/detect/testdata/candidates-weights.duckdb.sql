@@ -31,10 +31,10 @@ src AS (
   WHERE f_time_source <> 'received' AND (f_first_hop OR hop_unsaid)
     AND NOT f_blocked
 ),
-rules(id, counter) AS (
+rules(id, grp, counter) AS (
   VALUES
-      (0, 0),
-      (1, 1)
+      (0, 0, 0),
+      (1, 1, 1)
 ),
 by_key AS MATERIALIZED (
   SELECT GROUPING(bits0) AS part, trust, k0, k1, COALESCE(bits0) AS bits,
@@ -57,53 +57,35 @@ totals AS (
   SELECT trust, SUM(n1)::BIGINT AS n1, SUM(n2)::BIGINT AS n2, SUM(n3)::BIGINT AS n3, SUM(n4)::BIGINT AS n4, SUM(n5)::BIGINT AS n5, SUM(n6)::BIGINT AS n6
   FROM by_key WHERE part = 0 GROUP BY ALL
 ),
-alone_address AS MATERIALIZED (
-  SELECT trust, k0 AS k,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n1 ELSE 0 END)::BIGINT AS n0_1,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n2 ELSE 0 END)::BIGINT AS n0_2,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n3 ELSE 0 END)::BIGINT AS n0_3,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n4 ELSE 0 END)::BIGINT AS n0_4,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n5 ELSE 0 END)::BIGINT AS n0_5,
-    SUM(CASE WHEN bits & 1 <> 0 THEN n6 ELSE 0 END)::BIGINT AS n0_6,
-    SUM(CASE WHEN bits & 1 <> 0 THEN w1 ELSE 0 END)::BIGINT AS w0_1,
-    SUM(CASE WHEN bits & 1 <> 0 THEN w2 ELSE 0 END)::BIGINT AS w0_2,
-    SUM(CASE WHEN bits & 1 <> 0 THEN w3 ELSE 0 END)::BIGINT AS w0_3,
-    SUM(CASE WHEN bits & 1 <> 0 THEN w4 ELSE 0 END)::BIGINT AS w0_4,
-    SUM(CASE WHEN bits & 1 <> 0 THEN w5 ELSE 0 END)::BIGINT AS w0_5,
-    SUM(CASE WHEN bits & 1 <> 0 THEN w6 ELSE 0 END)::BIGINT AS w0_6
-  FROM by_key SEMI JOIN (
-    SELECT trust, k0 FROM by_key WHERE k0 <> '' GROUP BY ALL
-    HAVING SUM(CASE WHEN bits & 1 <> 0 THEN n6 ELSE 0 END)::BIGINT >= 150
-  ) USING (trust, k0)
-  WHERE k0 <> '' GROUP BY ALL
+reaching_address AS MATERIALIZED (
+  SELECT trust, k0
+  FROM by_key WHERE k0 <> '' GROUP BY ALL
+  HAVING SUM(CASE WHEN bits & CAST(1 AS BIGINT) <> 0 THEN n6 ELSE 0 END) >= 150
 ),
-alone_prefix AS MATERIALIZED (
+reaching_prefix AS MATERIALIZED (
+  SELECT trust, k1
+  FROM by_key WHERE k1 <> '' GROUP BY ALL
+  HAVING SUM(CASE WHEN bits & CAST(2 AS BIGINT) <> 0 THEN n6 ELSE 0 END) >= 450
+),
+matching_0 AS MATERIALIZED (
+  SELECT trust, k0 AS k,
+    SUM(n1)::BIGINT AS n1, SUM(w1)::BIGINT AS w1, SUM(n2)::BIGINT AS n2, SUM(w2)::BIGINT AS w2, SUM(n3)::BIGINT AS n3, SUM(w3)::BIGINT AS w3, SUM(n4)::BIGINT AS n4, SUM(w4)::BIGINT AS w4, SUM(n5)::BIGINT AS n5, SUM(w5)::BIGINT AS w5, SUM(n6)::BIGINT AS n6, SUM(w6)::BIGINT AS w6
+  FROM by_key SEMI JOIN reaching_address USING (trust, k0)
+  WHERE bits & CAST(1 AS BIGINT) <> 0 AND k0 <> '' GROUP BY ALL
+),
+matching_1 AS MATERIALIZED (
   SELECT trust, k1 AS k,
-    SUM(CASE WHEN bits & 2 <> 0 THEN n1 ELSE 0 END)::BIGINT AS n1_1,
-    SUM(CASE WHEN bits & 2 <> 0 THEN n2 ELSE 0 END)::BIGINT AS n1_2,
-    SUM(CASE WHEN bits & 2 <> 0 THEN n3 ELSE 0 END)::BIGINT AS n1_3,
-    SUM(CASE WHEN bits & 2 <> 0 THEN n4 ELSE 0 END)::BIGINT AS n1_4,
-    SUM(CASE WHEN bits & 2 <> 0 THEN n5 ELSE 0 END)::BIGINT AS n1_5,
-    SUM(CASE WHEN bits & 2 <> 0 THEN n6 ELSE 0 END)::BIGINT AS n1_6,
-    SUM(CASE WHEN bits & 2 <> 0 THEN w1 ELSE 0 END)::BIGINT AS w1_1,
-    SUM(CASE WHEN bits & 2 <> 0 THEN w2 ELSE 0 END)::BIGINT AS w1_2,
-    SUM(CASE WHEN bits & 2 <> 0 THEN w3 ELSE 0 END)::BIGINT AS w1_3,
-    SUM(CASE WHEN bits & 2 <> 0 THEN w4 ELSE 0 END)::BIGINT AS w1_4,
-    SUM(CASE WHEN bits & 2 <> 0 THEN w5 ELSE 0 END)::BIGINT AS w1_5,
-    SUM(CASE WHEN bits & 2 <> 0 THEN w6 ELSE 0 END)::BIGINT AS w1_6
-  FROM by_key SEMI JOIN (
-    SELECT trust, k1 FROM by_key WHERE k1 <> '' GROUP BY ALL
-    HAVING SUM(CASE WHEN bits & 2 <> 0 THEN n6 ELSE 0 END)::BIGINT >= 450
-  ) USING (trust, k1)
-  WHERE k1 <> '' GROUP BY ALL
+    SUM(n1)::BIGINT AS n1, SUM(w1)::BIGINT AS w1, SUM(n2)::BIGINT AS n2, SUM(w2)::BIGINT AS w2, SUM(n3)::BIGINT AS n3, SUM(w3)::BIGINT AS w3, SUM(n4)::BIGINT AS n4, SUM(w4)::BIGINT AS w4, SUM(n5)::BIGINT AS n5, SUM(w5)::BIGINT AS w5, SUM(n6)::BIGINT AS n6, SUM(w6)::BIGINT AS w6
+  FROM by_key SEMI JOIN reaching_prefix USING (trust, k1)
+  WHERE bits & CAST(2 AS BIGINT) <> 0 AND k1 <> '' GROUP BY ALL
 ),
 alone AS NOT MATERIALIZED (
   SELECT * FROM (
-    SELECT 0 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n0_3, n0_4 - n0_1, n0_5 - n0_2, n0_6 - n0_3]) AS requests, UNNEST([w0_3, w0_4 - w0_1, w0_5 - w0_2, w0_6 - w0_3]) AS weight
-    FROM alone_address
+    SELECT 0 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n3, n4 - n1, n5 - n2, n6 - n3]) AS requests, UNNEST([w3, w4 - w1, w5 - w2, w6 - w3]) AS weight
+    FROM matching_0 WHERE n6 >= 150
     UNION ALL
-    SELECT 1 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n1_3, n1_4 - n1_1, n1_5 - n1_2, n1_6 - n1_3]) AS requests, UNNEST([w1_3, w1_4 - w1_1, w1_5 - w1_2, w1_6 - w1_3]) AS weight
-    FROM alone_prefix
+    SELECT 1 AS counter, trust, k, UNNEST(range(4)) AS step, UNNEST([n3, n4 - n1, n5 - n2, n6 - n3]) AS requests, UNNEST([w3, w4 - w1, w5 - w2, w6 - w3]) AS weight
+    FROM matching_1 WHERE n6 >= 450
   ) WHERE requests > 0
 )
 SELECT step::BIGINT AS step, rule::BIGINT AS rule, trust::BIGINT AS trust, k, requests, share, score
