@@ -214,7 +214,11 @@ func (s *scan) key() string {
 			fmt.Fprintf(&b, " WHEN %d THEN %s", i+1, s.keyOf(g))
 		}
 	}
-	b.WriteString(" ELSE " + s.keyOf(ByAddress) + " END")
+	last := "''" // no rule groups by address, whose column may be missing then
+	if kinds[ByAddress] {
+		last = s.keyOf(ByAddress)
+	}
+	b.WriteString(" ELSE " + last + " END")
 	return b.String()
 }
 

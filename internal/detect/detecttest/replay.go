@@ -51,8 +51,8 @@ func ReplayCases() []ReplayCase {
 		{"steps longer than the windows", traffic, replay(plainRules(), T.Add(-20*time.Minute), 20*time.Minute, 2)},
 		{"rules by weight", traffic, replay(weighing(), T.Add(-12*time.Minute), 4*time.Minute, 4)},
 		{"fingerprints alone, compared with everybody", traffic, replay(MustCompile(detect.Rule{Name: "ja4", Group: detect.ByJA4, Window: 10 * time.Minute, When: "share > 0.3"}), T.Add(-12*time.Minute), 4*time.Minute, 4)},
-		{"networks and prefixes alone", traffic, replay(MustCompile(detect.Rule{Name: "asn", Group: detect.ByASN, Window: 10 * time.Minute, When: "requests >= 30 && share > 0.1"},
-			detect.Rule{Name: "prefix", Group: detect.ByPrefix, Window: 5 * time.Minute, Where: "status >= 400", When: "requests >= 5"}), T.Add(-12*time.Minute), 4*time.Minute, 4)},
+		{"networks and prefixes alone", traffic, replay(MustCompile(detect.Rule{Name: "asn", Group: detect.ByASN, Window: 10 * time.Minute, When: "requests >= 2 && share > 0.05"},
+			detect.Rule{Name: "prefix", Group: detect.ByPrefix, Window: 5 * time.Minute, Where: "status >= 400", When: "requests >= 2"}), T.Add(-12*time.Minute), 4*time.Minute, 4)},
 		{"an empty store", nil, replay(plainRules(), T, 5*time.Minute, 2)},
 	}
 }
