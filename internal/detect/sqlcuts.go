@@ -162,17 +162,13 @@ func (s *replayScan) sums(cuts []int64) []cte {
 			floors[c.where] = c.floor
 		}
 	}
+	var columns []string
+	for i := range cuts[1:] {
+		columns = append(columns, fmt.Sprintf("SUM(n%[1]d)::BIGINT AS n%[1]d", i+1)+s.ifWeighed(fmt.Sprintf(", SUM(w%[1]d)::BIGINT AS w%[1]d", i+1)))
+	}
 	reach := map[int][]string{} // by group
 	var sums []cte
 	for _, where := range slices.Sorted(maps.Keys(floors)) {
-		var columns []string
-		for cut := range cuts[1:] {
-			for _, column := range []string{"n", s.ifWeighed("w")} {
-				if column != "" {
-					columns = append(columns, fmt.Sprintf("SUM(%[1]s%[2]d)::BIGINT AS %[1]s%[2]d", column, cut+1))
-				}
-			}
-		}
 		g := groupIndex(s.q.Set.rules[where].Group)
 		matches := fmt.Sprintf("bits & %s <> 0", s.bigint(fmt.Sprint(int64(1)<<where)))
 		from := "by_key"

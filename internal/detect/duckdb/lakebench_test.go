@@ -2,6 +2,7 @@ package duckdb_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,8 +30,21 @@ func BenchmarkLake(b *testing.B) {
 	}
 	b.Run("window=closed", func(b *testing.B) { benchWindow(b, dir, dayClosed) })
 	b.Run("window=open", func(b *testing.B) { benchWindow(b, dir, dayOpen) })
-	b.Run("backtest=1h", func(b *testing.B) { benchBacktest(b, dir, dayBegin.Add(13*time.Hour), time.Hour) })
-	b.Run("backtest=24h", func(b *testing.B) { benchBacktest(b, dir, dayOpen.Truncate(5*time.Minute), 24*time.Hour) })
+	hour := dayBegin.Add(13 * time.Hour)
+	b.Run("backtest=1h", func(b *testing.B) { benchBacktest(b, dir, benchRules(20), hour, time.Hour) })
+	b.Run("backtest=24h", func(b *testing.B) {
+		benchBacktest(b, dir, benchRules(20), dayOpen.Truncate(5*time.Minute), 24*time.Hour)
+	})
+	b.Run("backtest=narrow", func(b *testing.B) {
+		benchBacktest(b, dir, apartRules(`path.startsWith("/shop/category-%d")`), hour, time.Hour)
+	})
+	b.Run("backtest=broad", func(b *testing.B) { benchBacktest(b, dir, apartRules("response_bytes >= %d"), hour, time.Hour) })
+	for _, window := range []time.Duration{3 * time.Hour, 6 * time.Hour} {
+		b.Run(fmt.Sprintf("backtest=windows-of-%.0fh", window.Hours()), func(b *testing.B) {
+			benchBacktest(b, dir, detecttest.MustCompile(detect.Rule{Name: "flood", When: "requests >= 230"}, detect.Rule{Name: "long", When: "requests >= 3000", Window: window},
+				detect.Rule{Name: "login", Where: `method == "POST" && path.startsWith("/login")`, When: "requests >= 600", Window: window}), hour, window)
+		})
+	}
 }
 
 // lakeEngine is what cmd/blocker opens, with the page cache warm for [from, to).
@@ -65,15 +79,23 @@ func benchWindow(b *testing.B, dir string, to time.Time) {
 	b.ReportMetric(float64(len(res.Offenders)), "offenders")
 }
 
-// benchBacktest replays 20 rules at steps of five minutes.
-func benchBacktest(b *testing.B, dir string, to time.Time, length time.Duration) {
+// apartRules are 20 rules that compare an address with everybody, each by a where of its own.
+func apartRules(where string) *detect.Set {
+	rules := make([]detect.Rule, 20)
+	for i := range rules {
+		rules[i] = detect.Rule{Name: fmt.Sprintf("apart-%d", i), Where: fmt.Sprintf(where, 10+i), When: "score > 6.0 && requests > 50"}
+	}
+	return detecttest.MustCompile(rules...)
+}
+
+// benchBacktest replays rules at steps of five minutes, in the chunks of cmd/blocker.
+func benchBacktest(b *testing.B, dir string, set *detect.Set, to time.Time, length time.Duration) {
 	e := lakeEngine(b, dir)
-	set := benchRules(20)
 	actions := map[string]policy.Action{}
 	for _, r := range set.Rules() {
 		actions[r.Name] = policy.Action{CountsOnly: set.CountsOnly(r.Name), Floor: set.Floor(r.Name), Window: r.Window, Report: r.Group == detect.ByASN || r.Group == detect.ByJA4}
 	}
-	o := backtest.Options{Engine: e, Set: set, Actions: actions, ServiceID: detecttest.Service, From: to.Add(-length), To: to, Step: 5 * time.Minute, Chunk: time.Hour}
+	o := backtest.Options{Engine: e, Set: set, Actions: actions, ServiceID: detecttest.Service, From: to.Add(-length), To: to, Step: 5 * time.Minute, Chunk: max(time.Hour, set.MaxWindow())}
 	var rep *backtest.Report
 	measure(b, func() {
 		var err error
