@@ -25,7 +25,7 @@ var received = time.Now().UTC().Truncate(time.Microsecond).Add(-time.Minute)
 // deadline is the longest any test waits for what has to happen.
 func deadline(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -33,7 +33,7 @@ func TestManyAppendersAndReaders(t *testing.T) {
 			}
 		})
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	for _, name := range names {
 		c := s.Cursor(name)

@@ -63,7 +63,7 @@ func numbered(prefix string, from, n int) []string {
 // next takes a batch that has to be there.
 func next(t testing.TB, c *spool.Cursor, maxBytes int) *spool.Batch {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	b, err := c.Next(ctx, maxBytes, 0)
 	if err != nil {

@@ -32,7 +32,7 @@ func client(t *testing.T, s *shiptest.Server) loggingpb.LoggingServiceV2Client {
 
 func deadline(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
