@@ -1,17 +1,12 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"edgewarden/internal/acl/acltest"
+	"edgewarden/internal/cli/clitest"
 	"edgewarden/internal/ledger"
 	"edgewarden/internal/record"
 )
@@ -28,7 +24,7 @@ var update = flag.Bool("update", false, "write the golden files of testdata/scri
 
 // TestMain lets a script start this program as a process of its own.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"blocker": scripted})
+	testscript.Main(m, map[string]func(){"blocker": clitest.Program(run, scrub, checkSchema)})
 }
 
 // TestScripts runs testdata/script against a stand-in edge of each script's own and a lake that they share. A script finds
@@ -38,7 +34,7 @@ func TestScripts(t *testing.T) {
 	past, present := scriptLake(t, time.Date(2031, 5, 6, 7, 30, 0, 0, time.UTC)), scriptLake(t, time.Now().UTC().Truncate(time.Second))
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, RequireExplicitExec: true, RequireUniqueNames: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": wantCode},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": clitest.Code},
 		Setup: func(env *testscript.Env) error {
 			w := past
 			if strings.HasPrefix(filepath.Base(env.WorkDir), "script-drill") { // as an engineer types it: without --now
@@ -87,41 +83,8 @@ func scriptLake(t *testing.T, at time.Time) *world {
 	return w
 }
 
-// wantCode runs a program that must end with an exit code: code 3 blocker run.
-func wantCode(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: code N program [args]")
-	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	code := 0
-	var exit *exec.ExitError
-	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
-		code = exit.ExitCode()
-	} else if err != nil {
-		ts.Fatalf("%v", err)
-	}
-	if code != want {
-		ts.Fatalf("exit code %d, want %d", code, want)
-	}
-}
-
-// scripted is the program inside a script: what it prints is scrubbed, and what it prints as JSON must meet its schema.
-func scripted() {
-	var stdout, stderr bytes.Buffer
-	code := run(context.Background(), os.Args[1:], os.Getenv, &stdout, &stderr)
-	if err := checkSchema(os.Args[1:], stdout.Bytes()); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 99
-	}
-	fmt.Fprint(os.Stdout, scrub(stdout.String()))
-	fmt.Fprint(os.Stderr, scrub(stderr.String()))
-	os.Exit(code)
-}
-
 var (
 	hashes   = regexp.MustCompile(`\b[0-9a-f]{32}(?:[0-9a-f]{32})?\b`)
-	clock    = regexp.MustCompile(`\b20(?:2\d|30)-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z`) // this machine's; NOW lies in 2031
 	skew     = regexp.MustCompile(`("name": "clock-skew",\s*"value": )[-0-9.e]+`)
 	offBy    = regexp.MustCompile(`clock is \S+ off`)
 	scanning = regexp.MustCompile(`"bytes_scanned": \d+|\d+ MB scanned`)
@@ -141,5 +104,5 @@ func scrub(s string) string {
 		s = strings.ReplaceAll(s, `"`+host+"/blocker", `"HOST/blocker`)
 	}
 	s = scanning.ReplaceAllStringFunc(s, func(m string) string { return regexp.MustCompile(`\d+`).ReplaceAllString(m, "N") })
-	return clock.ReplaceAllString(s, "CLOCK")
+	return clitest.Clock(s)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"edgewarden/internal/cli/clitest"
 	"edgewarden/internal/parse"
 	"edgewarden/internal/record"
 	"edgewarden/internal/ship"
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("EDGEWARDEN_TEST_BE_INGEST") != "" {
 		os.Exit(run(context.Background(), os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 	}
-	testscript.Main(m, map[string]func(){"ingest": scripted})
+	testscript.Main(m, map[string]func(){"ingest": clitest.Program(run, scrub, nil)})
 }
 
 // child is the program in a process of its own.

@@ -1,22 +1,18 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"edgewarden/internal/cli/clitest"
 	"edgewarden/internal/record"
 	"edgewarden/internal/ship"
 	"edgewarden/internal/spool"
@@ -27,7 +23,7 @@ import (
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, RequireExplicitExec: true, RequireUniqueNames: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": wantCode, "damage": damage},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": clitest.Code, "damage": damage},
 		Setup: func(env *testscript.Env) error {
 			dir := filepath.Join(env.WorkDir, "spool")
 			env.Setenv("SPOOL", dir)
@@ -90,37 +86,7 @@ func damage(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(segments[0], b, 0o600))
 }
 
-// wantCode runs a program that must end with an exit code: code 1 ingest spool verify.
-func wantCode(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: code N program [args]")
-	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	code := 0
-	var exit *exec.ExitError
-	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
-		code = exit.ExitCode()
-	} else if err != nil {
-		ts.Fatalf("%v", err)
-	}
-	if code != want {
-		ts.Fatalf("exit code %d, want %d", code, want)
-	}
-}
-
-// scripted is the program inside a script: what it prints is scrubbed.
-func scripted() {
-	var stdout, stderr bytes.Buffer
-	code := run(context.Background(), os.Args[1:], os.Getenv, &stdout, &stderr)
-	fmt.Fprint(os.Stdout, scrub(stdout.String()))
-	fmt.Fprint(os.Stderr, scrub(stderr.String()))
-	os.Exit(code)
-}
-
-var clock = regexp.MustCompile(`\b20(?:2\d|30)-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z`) // this machine's; the records are of 2031
-
 // scrub takes out what differs from call to call: the script's folder and this machine's clock.
 func scrub(s string) string {
-	return clock.ReplaceAllString(strings.ReplaceAll(s, os.Getenv("SCRUB"), "$WORK"), "CLOCK")
+	return clitest.Clock(strings.ReplaceAll(s, os.Getenv("SCRUB"), "$WORK"))
 }
