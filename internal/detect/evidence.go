@@ -22,8 +22,7 @@ const (
 	aboutASN
 	aboutSample
 	aboutRate
-	aboutKinds
-	aboutClass = aboutKinds // only when the set weighs requests
+	aboutClass // only when the set weighs requests
 )
 
 // evidenceKeep is how many values of each kind are kept.
