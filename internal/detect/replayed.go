@@ -126,7 +126,8 @@ func (o *Replayed) judge(ctx context.Context, e Replayer, candidates []Candidate
 			w.kinds |= distinctPaths
 		}
 		// An address looks shared by its fingerprints when most of its requests succeed.
-		if rule.uses(mJA4s) || 2*m.OK > m.Requests && (rule.Group == ByAddress || rule.Group == ByPrefix) {
+		shared := 2*m.Whole.OK > m.Whole.Requests && (rule.Group == ByAddress || rule.Group == ByPrefix)
+		if rule.uses(mJA4s) || shared && !rule.looksAtSome() {
 			w.kinds |= distinctJA4s
 		}
 		if rule.Group == ByPrefix || rule.Group != ByAddress && (rule.uses(mAddresses) || rule.uses(mOKAddresses)) {
@@ -134,6 +135,17 @@ func (o *Replayed) judge(ctx context.Context, e Replayer, candidates []Candidate
 		}
 		if w.kinds != 0 {
 			wants = append(wants, w)
+		}
+		if whole := (want{rule: wholeOf(c.Rule), trust: c.Trust, key: c.Key, step: c.Step}); rule.looksAtSome() {
+			if shared {
+				whole.kinds |= distinctJA4s
+			}
+			if rule.Group == ByPrefix && m.Whole.OK > 0 {
+				whole.kinds |= distinctAddresses
+			}
+			if whole.kinds != 0 {
+				wants = append(wants, whole)
+			}
 		}
 	}
 	if len(wants) > 0 {
@@ -161,6 +173,9 @@ func additive(m measure) bool {
 	}
 	return true
 }
+
+// wholeOf is the number of what stands, among the rules of a statement, for all requests in a rule's window.
+func wholeOf(rule int64) int64 { return MaxRules + rule }
 
 func (o *Replayed) want(c Candidate) want {
 	return want{rule: c.Rule, trust: c.Trust, key: c.Key, step: c.Step}
@@ -211,7 +226,12 @@ func (o *Replayed) measures(c Candidate, without []Span) Measures {
 		if row.Slot >= hi {
 			break
 		}
-		if row.Trust != c.Trust || row.Bits>>c.Rule&1 == 0 || row.N == 0 || o.inside(row.Slot, without) {
+		if row.Trust != c.Trust || row.N == 0 || o.inside(row.Slot, without) {
+			continue
+		}
+		m.Whole.Requests += row.N
+		m.Whole.OK += row.OK
+		if row.Bits>>c.Rule&1 == 0 {
 			continue
 		}
 		m.Requests += row.N
@@ -241,6 +261,15 @@ func (o *Replayed) measures(c Candidate, without []Span) Measures {
 	if rule.Group == ByAddress {
 		m.Addresses = 1
 		m.OKAddresses = min(m.OK, 1)
+	}
+	if !rule.looksAtSome() {
+		m.Whole = m.whole()
+		return m
+	}
+	all := o.apart[want{rule: wholeOf(c.Rule), trust: c.Trust, key: c.Key, step: c.Step}]
+	m.Whole.JA4s, m.Whole.OKAddresses = all.ja4s, all.okAddresses
+	if rule.Group == ByAddress {
+		m.Whole.OKAddresses = min(m.Whole.OK, 1)
 	}
 	return m
 }

@@ -2,7 +2,9 @@ package detect
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"edgewarden/internal/record"
 )
@@ -16,7 +18,7 @@ func (r Replay) distinctSQL(d Dialect, src Source, wants []want) (Statement, err
 	}
 	var which []Group
 	for _, g := range groups {
-		if slices.ContainsFunc(wants, func(w want) bool { return s.q.Set.rules[w.rule].Group == g }) {
+		if slices.ContainsFunc(wants, func(w want) bool { return s.q.Set.rules[w.rule%MaxRules].Group == g }) {
 			which = append(which, g)
 		}
 	}
@@ -27,12 +29,12 @@ func (r Replay) distinctSQL(d Dialect, src Source, wants []want) (Statement, err
 	var steps []cte
 	if d == BigQuery {
 		steps = s.steps("NOT f_blocked", carry...)
-		rules = "UNNEST([\n    " + s.replayRules(func(id, grp, width int64) string {
+		rules = "UNNEST([\n    " + s.wantedRules(wants, func(id, grp, width int64) string {
 			return fmt.Sprintf("STRUCT(%d AS id, %d AS grp, %d AS width)", id, grp, width)
 		}) + "\n  ]) r"
 	} else {
 		path = "md5_number(f_path)"
-		table := cte{name: "rules(id, grp, width)", hint: keep, body: "VALUES\n    " + s.replayRules(func(id, grp, width int64) string {
+		table := cte{name: "rules(id, grp, width)", hint: keep, body: "VALUES\n    " + s.wantedRules(wants, func(id, grp, width int64) string {
 			return fmt.Sprintf("(%d, %d, %d)", id, grp, width)
 		})}
 		steps = append([]cte{table, {name: "wants", hint: keep, body: "SELECT w.*, r.grp AS grp FROM " + wanted + " w JOIN rules r ON r.id = w.rule"}},
@@ -40,9 +42,16 @@ func (r Replay) distinctSQL(d Dialect, src Source, wants []want) (Statement, err
 		wanted = "wants"
 	}
 	key := s.key()
+	counts := "(mask >> r.id) & 1 = 1"
+	if slices.ContainsFunc(wants, func(w want) bool { return w.rule >= MaxRules }) {
+		counts = fmt.Sprintf("(r.id >= %d OR (mask >> (r.id %% %d)) & 1 = 1)", MaxRules, MaxRules)
+		if d == BigQuery {
+			counts = fmt.Sprintf("(r.id >= %d OR (mask >> MOD(r.id, %d)) & 1 = 1)", MaxRules, MaxRules)
+		}
+	}
 	steps = append(steps,
 		cte{name: "hits", body: fmt.Sprintf("SELECT r.id AS rule, r.width AS width, trust, %s AS k, slot, %s AS path, f_client_key AS address, f_ja4 AS ja4, %s AS fine\nFROM src CROSS JOIN %s\n"+
-			"WHERE (mask >> r.id) & 1 = 1 AND %s <> ''", key, path, okStatus, rules, key)},
+			"WHERE %s AND %s <> ''", key, path, okStatus, rules, counts, key)},
 		cte{name: "told", body: fmt.Sprintf("SELECT h.rule AS rule, h.trust AS trust, h.k AS k, %s AS step, w.from_us & 7 AS kinds, path, address, ja4, fine\n"+
 			"FROM hits h JOIN %s w\n  ON %s\nWHERE h.slot < %d + %s * %d AND h.slot >= %d + %s * %d - h.width",
 			s.div("w.from_us", "8"), wanted, s.sameKey("w", "h"), s.ends(), s.div("w.from_us", "8"), s.stride(), s.ends(), s.div("w.from_us", "8"), s.stride())})
@@ -54,6 +63,21 @@ func (r Replay) distinctSQL(d Dialect, src Source, wants []want) (Statement, err
 		of(distinctAddresses, "NULLIF(address, '')") + " AS addresses, " + of(distinctAddresses, "CASE WHEN fine THEN NULLIF(address, '') END") + " AS ok_addresses\n" +
 		"FROM told GROUP BY 1, 2, 3, 4\nORDER BY step, rule, trust, k"
 	return Statement{SQL: with(steps, last), Params: s.params}, nil
+}
+
+// wantedRules are the rules that are asked about: id, group and width of the window in slots. An id from MaxRules on stands for
+// everything in the window of the rule before it.
+func (s *replayScan) wantedRules(wants []want, row func(id, grp, width int64) string) string {
+	asked := map[int64]bool{}
+	for _, w := range wants {
+		asked[w.rule] = true
+	}
+	var rows []string
+	for _, id := range slices.Sorted(maps.Keys(asked)) {
+		c := s.q.Set.rules[id%MaxRules]
+		rows = append(rows, row(id, int64(groupIndex(c.Group)), int64(c.Window/s.slot)))
+	}
+	return strings.Join(rows, ",\n    ")
 }
 
 // clientsSQL lists who was in held prefixes.

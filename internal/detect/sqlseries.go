@@ -69,7 +69,7 @@ func (s *replayScan) groupStructs(which []Group) string {
 }
 
 // keyOfGroup is the key of a row of src under the group joined as g.
-func (s *replayScan) keyOfGroup(which []Group) string {
+func (s *scan) keyOfGroup(which []Group) string {
 	var b strings.Builder
 	b.WriteString("CASE g.grp")
 	for _, g := range which {

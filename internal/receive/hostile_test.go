@@ -182,7 +182,7 @@ func TestHeldSocketsMakeRoomForASenderWithLines(t *testing.T) {
 // What no client sends: records of every type, length and version, and no sense.
 func TestRandomTLSRecordsEndTheirOwnConnectionOnly(t *testing.T) {
 	ca := newAuthority(t)
-	h := open(t, receive.Options{Listeners: tlsListener(), TLS: ca.server(t), HandshakeTimeout: 200 * time.Millisecond, MaxConnsPerSource: 1000})
+	h := open(t, receive.Options{Listeners: tlsListener(), TLS: ca.server(t), HandshakeTimeout: 3 * time.Second, MaxConnsPerSource: 1000})
 	good := tls.Client(h.dial(t), ca.client())
 	send(t, good, "before\n")
 	h.wait(t, 1)

@@ -82,6 +82,12 @@ func Cases() []Case {
 		{Name: "clients that claim another address", Records: traffic, Query: query(MustCompile(
 			detect.Rule{Name: "claims", Where: `claims_other_ip`, When: "requests >= 2"}, detect.Rule{Name: "honest", Where: `!claims_other_ip && !blocked`, When: "requests >= 3"}))},
 		{Name: "request ids that a shield logs again", Records: shielded(), Repeats: true, Query: query(MustCompile(detect.Rule{Name: "flood", When: "requests >= 2"}))},
+		{Name: "an office whose few errors are as many as another's", Records: shared(), Query: query(MustCompile(
+			detect.Rule{Name: "errors", Where: `status == 404`, Window: 5 * time.Minute, When: "requests >= 2"},
+			detect.Rule{Name: "longer", Where: `status == 404`, When: "requests >= 2"},
+			detect.Rule{Name: "prefix", Group: detect.ByPrefix, Where: `status >= 400`, When: "requests >= 2"},
+			detect.Rule{Name: "asn", Group: detect.ByASN, Where: `status >= 400`, When: "requests >= 2"},
+			detect.Rule{Name: "flood", When: "requests >= 2", Window: 5 * time.Minute}))},
 		{Name: "more requests of one key than are looked at in detail", Records: busy(), Query: query(MustCompile(detect.Rule{Name: "flood", When: "requests > 100"}))},
 		{Name: "curves of windows of more than an hour have longer steps", Records: append(edges(), Traffic(5, 300)...), Query: query(MustCompile(
 			detect.Rule{Name: "short", Window: 10 * time.Minute},

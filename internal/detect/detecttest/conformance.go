@@ -55,6 +55,7 @@ func Check(t *testing.T, e detect.Engine, c Case) {
 	if c.Repeats {
 		checkRepeats(t, e, c, got.Health.Newest)
 	}
+	checkWholes(t, e, c, got.Offenders)
 	if err := e.Evidence(t.Context(), c.Query, got.Offenders); err != nil {
 		t.Fatalf("Evidence: %v", err)
 	}

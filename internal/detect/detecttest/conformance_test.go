@@ -63,6 +63,21 @@ func TestTheCasesHaveSomethingToFind(t *testing.T) {
 			t.Errorf("%s: %+v proves little", c.Name, r)
 		}
 	}
+	mostly, more := 0, 0
+	for _, c := range cases {
+		for _, o := range detecttest.Reference(c.Query, c.Records).Offenders {
+			whole, rule := detecttest.ReferenceWhole(c.Query, o, c.Records), o.Measures.Whole
+			if whole.Requests > rule.Requests && whole.OK > rule.OK && whole.OKAddresses > rule.OKAddresses && whole.JA4s > rule.JA4s {
+				more++
+				if 2*whole.OK > whole.Requests {
+					mostly++
+				}
+			}
+		}
+	}
+	if more < 5 || mostly < 2 {
+		t.Errorf("%d offenders asked for more than their rule looks at, %d of them mostly with success", more, mostly)
+	}
 	var older int64
 	for _, v := range res.Volumes {
 		older += v.Older

@@ -53,6 +53,10 @@ func ReplayCases() []ReplayCase {
 		{"fingerprints alone, compared with everybody", traffic, replay(MustCompile(detect.Rule{Name: "ja4", Group: detect.ByJA4, Window: 10 * time.Minute, When: "share > 0.3"}), T.Add(-12*time.Minute), 4*time.Minute, 4)},
 		{"networks and prefixes alone", traffic, replay(MustCompile(detect.Rule{Name: "asn", Group: detect.ByASN, Window: 10 * time.Minute, When: "requests >= 2 && share > 0.05"},
 			detect.Rule{Name: "prefix", Group: detect.ByPrefix, Window: 5 * time.Minute, Where: "status >= 400", When: "requests >= 2"}), T.Add(-12*time.Minute), 4*time.Minute, 4)},
+		{"offices among those who make errors", append(shared(), traffic...), replay(MustCompile(detect.Rule{Name: "errors", Where: "status == 404", Window: 4 * time.Minute, When: "requests >= 2"},
+			detect.Rule{Name: "fingers", Where: "status >= 400", Window: 8 * time.Minute, When: "requests >= 2 && ja4s >= 2"}, detect.Rule{Name: "flood", Window: 8 * time.Minute, When: "requests >= 9"},
+			detect.Rule{Name: "prefix", Group: detect.ByPrefix, Where: "status == 404", Window: 4 * time.Minute, When: "requests >= 2"}, detect.Rule{Name: "asn", Group: detect.ByASN, Where: "status == 404", Window: 4 * time.Minute, When: "requests >= 2"}),
+			T.Add(-8*time.Minute), 2*time.Minute, 5)},
 		{"an empty store", nil, replay(plainRules(), T, 5*time.Minute, 2)},
 	}
 }
@@ -82,6 +86,7 @@ func CheckReplay(t *testing.T, e detect.Replayer, c ReplayCase) {
 		got := found.Offenders(i, nil)
 		for j := range want.Offenders {
 			if j < len(got) {
+				want.Offenders[j].Measures.Whole = ReferenceWhole(q, want.Offenders[j], c.Records)
 				blind(r.Set, &want.Offenders[j], got[j])
 			}
 		}
@@ -144,11 +149,18 @@ func blind(set *detect.Set, want *detect.Offender, got detect.Offender) {
 		m.DistinctPaths = 0
 	}
 	byIP := rule.Group == detect.ByAddress || rule.Group == detect.ByPrefix
-	if !uses("ja4s") && !(byIP && 2*m.OK > m.Requests) {
+	shared := byIP && 2*m.Whole.OK > m.Whole.Requests
+	if !uses("ja4s") && !(shared && rule.Where == "true") {
 		m.JA4s = 0
 	}
 	if rule.Group != detect.ByPrefix && rule.Group != detect.ByAddress && !uses("addresses") {
 		m.Addresses, m.OKAddresses = 0, 0
+	}
+	switch {
+	case !byIP || rule.Where == "true":
+		m.Whole = wholeOf(*m)
+	case !shared:
+		m.Whole.JA4s = 0
 	}
 }
 
