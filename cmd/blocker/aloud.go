@@ -63,8 +63,8 @@ func touchText(services []*serviceReport) string {
 		for _, c := range s.Plan.Changes {
 			if c.Op == acl.Create && c.Mark.Kind == policy.KindBlock && c.Decision != nil && c.Decision.Offender != nil {
 				measured = true
-				addresses += c.Decision.Offender.Measures.OKAddresses
-				requests += c.Decision.Offender.Measures.OK
+				addresses += c.Decision.Offender.Measures.InAll().OKAddresses
+				requests += c.Decision.Offender.Measures.InAll().OK
 			}
 		}
 	}

@@ -35,9 +35,7 @@ func (c *cycle) countRepeats(ctx context.Context, sr *serviceReport, query detec
 		newest = h.Newest
 	}
 	scan := query.Repeats(newest, &found)
-	if sr.Cost.Estimated != nil {
-		c.estimateRepeats(ctx, sr, scan)
-	}
+	c.estimate(ctx, sr, scan, "looking for repeated request ids would read")
 	n, err := c.engine.Scan(ctx, scan)
 	switch {
 	case errors.Is(err, detect.ErrNoRequestID):
@@ -45,15 +43,6 @@ func (c *cycle) countRepeats(ctx context.Context, sr *serviceReport, query detec
 		sr.Notes = append(sr.Notes, fmt.Sprintf("whether a shield logs requests again is not known, request ids could not be counted: %v", err))
 	default:
 		h.Repeats, h.BytesScanned = found, h.BytesScanned+n
-	}
-}
-
-// estimateRepeats adds to what a dry run says it will read. Its failure is that of the question, which tells.
-func (c *cycle) estimateRepeats(ctx context.Context, sr *serviceReport, scan detect.Scan) {
-	scan.Dry = true
-	if n, err := c.engine.Scan(ctx, scan); err == nil {
-		*sr.Cost.Estimated += n
-		c.log.Info("looking for repeated request ids would read", "service_id", sr.Service.ID, "bytes", n)
 	}
 }
 

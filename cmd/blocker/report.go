@@ -194,6 +194,7 @@ type evidence struct {
 	BaselineRatio *float64            `json:"baseline_ratio"`
 	Addresses     int64               `json:"addresses"`
 	JA4s          int64               `json:"ja4s"`
+	InAll         inAll               `json:"in_all"` // what the key asked for in the window, whatever the rule's where
 	FirstSeen     time.Time           `json:"first_seen"`
 	LastSeen      time.Time           `json:"last_seen"`
 	Country       string              `json:"country,omitempty"`
@@ -203,6 +204,14 @@ type evidence struct {
 	Statuses      []detect.Count      `json:"statuses,omitempty"`
 	Classes       []detect.ClassCount `json:"classes,omitempty"` // what makes the weight, most of it first
 	Sample        []string            `json:"sample,omitempty"`
+}
+
+// inAll is detect.Whole.
+type inAll struct {
+	Requests    int64 `json:"requests"`
+	OK          int64 `json:"ok"`
+	OKAddresses int64 `json:"ok_addresses"`
+	JA4s        int64 `json:"ja4s"`
 }
 
 type change struct {
@@ -331,7 +340,7 @@ func offenderDoc(service string, o detect.Offender) offender {
 	m := o.Measures
 	doc := offender{ServiceID: service, Key: o.Key, Group: o.Group, Rule: o.Rule, Evidence: evidence{
 		Requests: m.Requests, PeakPerMinute: m.PeakPerMinute, OK: m.OK, Errors: m.Errors, DistinctPaths: m.DistinctPaths,
-		Share: m.Share, Score: m.Score, Addresses: m.Addresses, JA4s: m.JA4s, FirstSeen: m.FirstSeen, LastSeen: m.LastSeen,
+		Share: m.Share, Score: m.Score, Addresses: m.Addresses, JA4s: m.JA4s, InAll: inAll(m.InAll()), FirstSeen: m.FirstSeen, LastSeen: m.LastSeen,
 	}}
 	doc.Trust = trustWords(o.Trust)
 	if m.Weighed {

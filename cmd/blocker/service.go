@@ -104,6 +104,9 @@ func (c *cycle) find(ctx context.Context, sr *serviceReport, query *detect.Query
 		return detect.Result{}, fmt.Errorf("asking the log store: %w", err)
 	}
 	c.busy.Step("fetching evidence" + ofService(sr.Service.ID))
+	counted, stop := context.WithTimeout(ctx, showFor)
+	c.countWholes(counted, sr, *query, &found)
+	stop()
 	shown, stop := context.WithTimeout(ctx, showFor)
 	defer stop()
 	if err := c.engine.Evidence(shown, *query, found.Offenders); err != nil {

@@ -193,8 +193,8 @@ func customers(c Change) (addresses, requests int64) {
 	if !newBlock(c) || c.Decision == nil || c.Decision.Offender == nil {
 		return 0, 0
 	}
-	m := c.Decision.Offender.Measures
-	return m.OKAddresses, m.OK
+	all := c.Decision.Offender.Measures.InAll()
+	return all.OKAddresses, all.OK
 }
 
 func newBlock(c Change) bool { return c.Op == Create && c.Mark.Kind == policy.KindBlock }

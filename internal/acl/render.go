@@ -293,6 +293,9 @@ func (r *renderer) evidence(d policy.Decision) {
 	}
 	m := d.Offender.Measures
 	parts := []string{fmt.Sprintf("peak %d/min", m.PeakPerMinute), fmt.Sprintf("%d ok, %d errors", m.OK, m.Errors)}
+	if m.Whole.Requests > m.Requests {
+		parts = append(parts, fmt.Sprintf("of %d requests in all, %d ok", m.Whole.Requests, m.Whole.OK))
+	}
 	if e := d.Offender.Evidence; e != nil {
 		for _, cs := range [][]detect.Count{first(e.Statuses, 3), first(e.Paths, 2)} {
 			if t := countsText(cs); t != "" {

@@ -126,7 +126,7 @@ func (o *Replayed) judge(ctx context.Context, e Replayer, candidates []Candidate
 			w.kinds |= distinctPaths
 		}
 		// An address looks shared by its fingerprints when most of its requests succeed.
-		shared := 2*m.Whole.OK > m.Whole.Requests && (rule.Group == ByAddress || rule.Group == ByPrefix)
+		shared := 2*m.InAll().OK > m.InAll().Requests && (rule.Group == ByAddress || rule.Group == ByPrefix)
 		if rule.uses(mJA4s) || shared && !rule.looksAtSome() {
 			w.kinds |= distinctJA4s
 		}
@@ -263,7 +263,7 @@ func (o *Replayed) measures(c Candidate, without []Span) Measures {
 		m.OKAddresses = min(m.OK, 1)
 	}
 	if !rule.looksAtSome() {
-		m.Whole = m.whole()
+		m.Whole = Whole{}
 		return m
 	}
 	all := o.apart[want{rule: wholeOf(c.Rule), trust: c.Trust, key: c.Key, step: c.Step}]

@@ -49,7 +49,7 @@ type Measures struct {
 	JA4s          int64   // distinct JA4 fingerprints (0 when the store has none)
 	FirstSeen     time.Time
 	LastSeen      time.Time
-	Whole         Whole // what no condition sees: everything the key asked for
+	Whole         Whole `json:",omitzero"` // no condition sees it; zero when nobody asked, see InAll
 }
 
 // Offender is a key that met a rule.

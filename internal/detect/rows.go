@@ -185,13 +185,11 @@ func (r Row) volume(rule string, v Volume) Volume {
 
 func (r Row) offender(rule compiled, baseline bool) Offender {
 	weight, weighed := rule.weight(r.Requests, r.Weight)
-	m := Measures{
+	return Offender{Key: r.Key, Group: rule.Group, Rule: rule.Name, Trust: trustOf(r.Trust), Measures: Measures{
 		Requests: r.Requests, Weight: weight, Weighed: weighed, PeakPerMinute: r.Peak, OK: r.OK, Errors: r.Errors, DistinctPaths: r.DistinctPaths,
 		Share: r.Share, Score: r.Score, BaselineScore: r.BaselineScore, BaselineRatio: r.BaselineRatio, BaselineKnown: baseline, Addresses: r.Addresses, OKAddresses: r.OKAddresses, JA4s: r.JA4s,
 		FirstSeen: fromMicros(r.FirstUs), LastSeen: fromMicros(r.LastUs),
-	}
-	m.Whole = m.whole()
-	return Offender{Key: r.Key, Group: rule.Group, Rule: rule.Name, Trust: trustOf(r.Trust), Measures: m}
+	}}
 }
 
 func (r Row) health() Health {

@@ -14,8 +14,7 @@ const MaxWholes = 5_000
 
 // Whole is what an offender's key asked for in the rule's window, whatever the rule's where: whom a block would hit. An office
 // that a scanner shares has few errors and many customers, and a rule that looks at errors sees none of them. It counts
-// what Measures do: first-hop requests with a time of their own that were not refused, of the offender's trust. Of a rule
-// without a where it is what the rule measured. Of others it is that as well, the least it can be, until [Query.Wholes] was asked.
+// what Measures do: first-hop requests with a time of their own that were not refused, of the offender's trust.
 type Whole struct {
 	Requests    int64
 	OK          int64 // status from 1 to 399
@@ -23,8 +22,12 @@ type Whole struct {
 	JA4s        int64 // distinct JA4 fingerprints (0 when the store has none)
 }
 
-// whole is the least the whole can be.
-func (m Measures) whole() Whole {
+// InAll is the Whole where [Query.Wholes] was asked. Elsewhere it is what the rule counted: all there is of a rule without a
+// where, and of others the least it can be.
+func (m Measures) InAll() Whole {
+	if m.Whole.Requests > 0 {
+		return m.Whole
+	}
 	return Whole{Requests: m.Requests, OK: m.OK, OKAddresses: m.OKAddresses, JA4s: m.JA4s}
 }
 

@@ -158,6 +158,9 @@ func evidence(c acl.Change) string {
 	o := c.Decision.Offender
 	m := o.Measures
 	parts := []string{m.Sent(), fmt.Sprintf("%d a minute at most", m.PeakPerMinute), fmt.Sprintf("%d went well", m.OK)}
+	if m.Whole.Requests > m.Requests {
+		parts[2] = fmt.Sprintf("%d of its %d in all went well", m.Whole.OK, m.Whole.Requests)
+	}
 	if c.Mark.Strikes > 1 {
 		parts = append(parts, fmt.Sprintf("strike %d", c.Mark.Strikes))
 	}

@@ -152,7 +152,7 @@ func (d *decider) begin(kind Kind, c *candidate, offenders []*detect.Offender, w
 	fresh := slices.DeleteFunc(slices.Clone(offenders), func(o *detect.Offender) bool {
 		if n, least := d.sharedLeast(o); !d.in.ByHand && float64(n) < least {
 			d.refuse(o, c.prefix, CodeShared, sentence("%s looks shared: %d TLS fingerprints, and %d of %d requests went well. Such a one is blocked from %s on: policy: {shared_room: …} sets how much that is.",
-				Key(c.prefix), o.Measures.JA4s, o.Measures.OK, o.Measures.Requests, d.in.Actions[o.Rule].Amount(fmt.Sprintf("%.0f", least))))
+				Key(c.prefix), o.Measures.InAll().JA4s, o.Measures.InAll().OK, o.Measures.InAll().Requests, d.in.Actions[o.Rule].Amount(fmt.Sprintf("%.0f", least))))
 			return true
 		}
 		seen := o.Measures.LastSeen
@@ -207,10 +207,10 @@ func (d *decider) remembered(kind Kind, p netip.Prefix) (strikes int, last time.
 }
 
 // looksShared recognises an office or a carrier behind one address: many kinds of
-// devices, most of them successful. A flood from one machine has one fingerprint or few.
+// devices, most of them successful, in all they ask for: a rule may look at errors alone. A flood from one machine has one fingerprint or few.
 func looksShared(o *detect.Offender) bool {
-	m := o.Measures
-	return m.JA4s >= sharedJA4s && 2*m.OK > m.Requests
+	all := o.Measures.InAll()
+	return all.JA4s >= sharedJA4s && 2*all.OK > all.Requests
 }
 
 // sharedLeast is from how many on an offender that looks shared is blocked, 0 for all others, and how many it has: of

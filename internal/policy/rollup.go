@@ -91,7 +91,7 @@ func (d *decider) rollUpInto(p netip.Prefix, seen *detect.Offender, hosts []*Dec
 	for _, h := range hosts {
 		if h.Verb == VerbBlock {
 			fresh++
-			ok += h.Offender.Measures.OKAddresses
+			ok += h.Offender.Measures.InAll().OKAddresses
 		}
 		if !h.Until.After(until) {
 			replaced[h.Prefix] = true
@@ -99,7 +99,7 @@ func (d *decider) rollUpInto(p netip.Prefix, seen *detect.Offender, hosts []*Dec
 		}
 	}
 	m := seen.Measures
-	if len(replaced) < d.s.RollUp || m.OKAddresses > ok || m.Addresses-fresh > int64(len(hosts)) {
+	if len(replaced) < d.s.RollUp || m.InAll().OKAddresses > ok || m.Addresses-fresh > int64(len(hosts)) {
 		return
 	}
 	dec := Decision{Verb: VerbBlock, Kind: KindBlock, Key: Key(p), Prefix: p, Rule: hosts[0].Rule, Rules: rules,

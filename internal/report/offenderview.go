@@ -26,6 +26,7 @@ type offenderRow struct {
 	Paths         int64 // different ones
 	Addresses     int64
 	JA4s          int64
+	InAll         string // requests of the key whatever the rule's where; empty when that is what the rule counted
 	First, Last   stamp
 	Origin        string
 	Untrusted     string
@@ -139,6 +140,9 @@ func offenderOf(o detect.Offender, now time.Time) offenderRow {
 		Key: log(o.Key), Group: string(o.Group), Rule: short(o.Rule), Requests: number(m.Requests), RequestsN: m.Requests, Peak: m.PeakPerMinute,
 		OK: number(m.OK), Errors: number(m.Errors), Share: percent(m.Share), Score: strings.TrimSuffix(fmt.Sprintf("%.1f", m.Score), ".0"),
 		Paths: m.DistinctPaths, Addresses: m.Addresses, JA4s: m.JA4s, First: at(m.FirstSeen, now, "unknown"), Last: at(m.LastSeen, now, "unknown"),
+	}
+	if all := m.Whole; all.Requests > m.Requests {
+		row.InAll = fmt.Sprintf("%s requests, %s successful", number(all.Requests), number(all.OK))
 	}
 	if p, err := policy.ParseKey(o.Key); err == nil {
 		row.Prefix = p.String()

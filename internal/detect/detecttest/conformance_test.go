@@ -66,7 +66,7 @@ func TestTheCasesHaveSomethingToFind(t *testing.T) {
 	mostly, more := 0, 0
 	for _, c := range cases {
 		for _, o := range detecttest.Reference(c.Query, c.Records).Offenders {
-			whole, rule := detecttest.ReferenceWhole(c.Query, o, c.Records), o.Measures.Whole
+			whole, rule := detecttest.ReferenceWhole(c.Query, o, c.Records), o.Measures.InAll()
 			if whole.Requests > rule.Requests && whole.OK > rule.OK && whole.OKAddresses > rule.OKAddresses && whole.JA4s > rule.JA4s {
 				more++
 				if 2*whole.OK > whole.Requests {

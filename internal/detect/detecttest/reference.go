@@ -186,7 +186,6 @@ func measureOf(q detect.Query, rule detect.Rule, list []row) detect.Measures {
 	if m.Weighed = q.Set.UsesWeight(rule.Name); !m.Weighed {
 		m.Weight = 0
 	}
-	m.Whole = wholeOf(m)
 	return m
 }
 

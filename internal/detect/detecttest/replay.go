@@ -149,17 +149,14 @@ func blind(set *detect.Set, want *detect.Offender, got detect.Offender) {
 		m.DistinctPaths = 0
 	}
 	byIP := rule.Group == detect.ByAddress || rule.Group == detect.ByPrefix
-	shared := byIP && 2*m.Whole.OK > m.Whole.Requests
+	shared := byIP && 2*m.InAll().OK > m.InAll().Requests
 	if !uses("ja4s") && !(shared && rule.Where == "true") {
 		m.JA4s = 0
 	}
 	if rule.Group != detect.ByPrefix && rule.Group != detect.ByAddress && !uses("addresses") {
 		m.Addresses, m.OKAddresses = 0, 0
 	}
-	switch {
-	case !byIP || rule.Where == "true":
-		m.Whole = wholeOf(*m)
-	case !shared:
+	if !shared {
 		m.Whole.JA4s = 0
 	}
 }

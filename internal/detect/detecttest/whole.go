@@ -12,15 +12,11 @@ import (
 	"edgewarden/internal/record"
 )
 
-func wholeOf(m detect.Measures) detect.Whole {
-	return detect.Whole{Requests: m.Requests, OK: m.OK, OKAddresses: m.OKAddresses, JA4s: m.JA4s}
-}
-
 // ReferenceWhole goes through everything an offender's key asked for in the window of its rule.
 func ReferenceWhole(q detect.Query, o detect.Offender, recs []record.Record) detect.Whole {
 	rule := q.Set.Rules()[slices.IndexFunc(q.Set.Rules(), func(r detect.Rule) bool { return r.Name == o.Rule })]
-	if rule.Group != detect.ByAddress && rule.Group != detect.ByPrefix {
-		return o.Measures.Whole // nobody is blocked by it
+	if rule.Where == "true" || rule.Group != detect.ByAddress && rule.Group != detect.ByPrefix {
+		return detect.Whole{} // nobody asks
 	}
 	var all []row
 	for _, r := range rowsOf(q, recs) {
@@ -28,7 +24,7 @@ func ReferenceWhole(q detect.Query, o detect.Offender, recs []record.Record) det
 			all = append(all, r)
 		}
 	}
-	return wholeOf(measure(q, all))
+	return measure(q, all).InAll()
 }
 
 // checkWholes asks for the whole of what offenders did, twice, since an engine may have to try again.

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"edgewarden/internal/detect"
+)
+
+// countWholes asks what the offenders of rules with a where asked for besides: only that tells whether one of them looks shared,
+// and whom its block would hit. Without an answer there is what the rules themselves counted, which is too little, and an alert.
+func (c *cycle) countWholes(ctx context.Context, sr *serviceReport, query detect.Query, found *detect.Result) {
+	scan, attach, asks := query.Wholes(found.Offenders)
+	if !asks {
+		return
+	}
+	c.estimate(ctx, sr, scan, "counting all that offenders asked for would read")
+	n, err := c.engine.Scan(ctx, scan)
+	if err != nil {
+		sr.Alerts = append(sr.Alerts, fmt.Sprintf("what offenders asked for beside what their rules look at could not be counted, so offices may go unrecognized: %v", err))
+		return
+	}
+	attach()
+	found.Health.BytesScanned += n
+}
+
+// estimate adds what one more scan would read to what a dry run says. Its failure is that of the question, which tells.
+func (c *cycle) estimate(ctx context.Context, sr *serviceReport, scan detect.Scan, what string) {
+	if sr.Cost.Estimated == nil {
+		return
+	}
+	scan.Dry = true
+	if n, err := c.engine.Scan(ctx, scan); err == nil {
+		*sr.Cost.Estimated += n
+		c.log.Info(what, "service_id", sr.Service.ID, "bytes", n)
+	}
+}
