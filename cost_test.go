@@ -141,6 +141,7 @@ func entryBytes() float64 {
 type reads struct {
 	query    float64 // of the starter rules
 	evidence float64
+	wholes   float64 // all that an offender by a rule with a where asked for
 	repeats  float64 // of a row that does not say first_hop, when request ids are looked at
 	window   time.Duration
 }
@@ -174,6 +175,13 @@ func queryBytes(t *testing.T, kind string) (r reads) {
 	r.query = read(func(src detect.Source) (detect.Statement, error) { return set.DetectSQL(detect.BigQuery, src, q) })
 	r.evidence = read(func(src detect.Source) (detect.Statement, error) {
 		return set.EvidenceSQL(detect.BigQuery, src, q, []detect.Offender{offender})
+	})
+	r.wholes = read(func(src detect.Source) (detect.Statement, error) {
+		scan, _, asks := q.Wholes([]detect.Offender{{Key: offender.Key, Rule: "scanner"}})
+		if !asks {
+			t.Fatal("nobody asks what a scanner asked for besides")
+		}
+		return scan.Compile(detect.BigQuery, src)
 	})
 	r.repeats = read(func(src detect.Source) (detect.Statement, error) {
 		return q.Repeats(q.To, new(detect.Repeats)).Compile(detect.BigQuery, src)

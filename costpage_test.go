@@ -24,7 +24,7 @@ const (
 
 	monthDays = 30.0
 	keepDays  = 30.0 // how long rows are kept
-	findings  = 0.1  // share of runs that find somebody and ask for evidence
+	findings  = 0.1  // share of runs that find somebody, ask for evidence and count all that was asked for
 	mib       = 1 << 20
 	gib       = 1 << 30
 )
@@ -53,7 +53,7 @@ func (l layout) cost(t *testing.T, perSecond float64, period time.Duration) cost
 	read := queryBytes(t, l.kind)
 	runs := monthDays * 24 * float64(time.Hour) / float64(period)
 	rows := perSecond * 3600 * l.hours(read.window.Hours())
-	perRun := max(read.query*rows/gib, leastQuery) + findings*max(read.evidence*rows/gib, leastQuery)
+	perRun := max(read.query*rows/gib, leastQuery) + findings*(max(read.evidence*rows/gib, leastQuery)+max(read.wholes*rows/gib, leastQuery))
 	c := cost{query: max(0, runs*perRun/1024-freeQuery) * priceQuery}
 	if !l.ours {
 		return c
@@ -99,17 +99,17 @@ the lines in Logs Explorer, or an auditor wants them there. The sum does not hav
 
 `, "`_Default`")
 	p("## Where the numbers come from\n\n| | sink | fastly, custom |\n|---|---:|---:|\n")
-	p("| a row, logical bytes | %.0f | %.0f |\n| of it read by the query of the starter rules | %.0f | %.0f |\n| of it read for evidence | %.0f | %.0f |\n| of it read to find repeated request ids | %.0f | %.0f |\n| an entry in a log bucket, bytes | %.0f | – |\n| streamed, bytes (at least 1 KiB) | %.0f | %.0f |\n",
-		rowBytes("sink"), rowBytes("fastly"), sink.query, fastly.query, sink.evidence, fastly.evidence, sink.repeats, fastly.repeats, entryBytes(), max(rowBytes("sink"), leastStreamRow), max(rowBytes("fastly"), leastStreamRow))
+	p("| a row, logical bytes | %.0f | %.0f |\n| of it read by the query of the starter rules | %.0f | %.0f |\n| of it read for evidence | %.0f | %.0f |\n| of it read to count all that offenders asked for | %.0f | %.0f |\n| of it read to find repeated request ids | %.0f | %.0f |\n| an entry in a log bucket, bytes | %.0f | – |\n| streamed, bytes (at least 1 KiB) | %.0f | %.0f |\n",
+		rowBytes("sink"), rowBytes("fastly"), sink.query, fastly.query, sink.evidence, fastly.evidence, sink.wholes, fastly.wholes, sink.repeats, fastly.repeats, entryBytes(), max(rowBytes("sink"), leastStreamRow), max(rowBytes("fastly"), leastStreamRow))
 	p(`
 * **Bytes.** BigQuery bills logical bytes of the columns a query names: 8 for a number or a time, 1 for a BOOL, 2 more than its
   UTF-8 for a text, nothing for NULL. Text lengths marked "measured" are the means of an access log of 10,000 real requests of a
   small site; yours may have longer URLs. The others are what the field holds by its form.
 * **Columns.** The rules compile into one query that names the table once. Its cost does not grow with the number of rules, only
-  with the columns they name. The second query, for evidence, runs only when somebody was found; here in one run of ten. In an
-  attack that lasts the whole month it would run every time.
-* **Request ids** are looked at only where more than a twentieth of the rows do not say %s (a format of your own), in a third
-  query over one minute, once an hour as long as the ledger keeps the answer. The sums do not have it: at 1,000 requests/s it is %s a month on a
+  with the columns they name. A second query, for evidence, runs only when somebody was found, and a third, which counts all that
+  an offender asked for, when he was found by a rule with a where; here both in one run of ten. In an attack that lasts the whole month they would run every time.
+* **Request ids** are looked at only where more than a twentieth of the rows do not say %s (a format of your own), in a query of
+  its own over one minute, once an hour as long as the ledger keeps the answer. The sums do not have it: at 1,000 requests/s it is %s a month on a
   sink, since the partition of that minute is read whole, and %s without a ledger, when every run asks. With our log format nobody asks;
   %s in the configuration ends it, too.
 * **Partitions** are read whole, whatever the window. Day partitions hold half a day on average, plus the window (%s here)

@@ -35,6 +35,7 @@ func newCast(seed uint64, times timetable) *cast {
 	c.people(seed, dice, times, officeAt)
 	c.single(seed, dice, times)
 	c.many(seed, dice, times)
+	c.behind(officeAt(1), source(seed, string(snooper)), times)
 	for _, a := range c.attacks {
 		c.actors = append(c.actors, a)
 	}
@@ -115,6 +116,13 @@ func (c *cast) many(seed uint64, dice *rand.Rand, times timetable) {
 	}
 	c.attacks = append(c.attacks, &attack{rng: source(seed, string(ring)), label: ring, addr: among(homes), ask: guess, device: among(devices(dice, 2)),
 		country: "ZZ", asn: 64522, rate: len(homes) / 4, from: between(dice, times.ring.from, times.ring.to), to: between(dice, 55, 65)})
+}
+
+// behind adds who scans from an office: more than a rule asks for, and less than everybody else there does.
+func (c *cast) behind(office netip.Addr, dice *rand.Rand, times timetable) {
+	from := between(dice, times.attacks.from, times.attacks.to)
+	c.attacks = append(c.attacks, &attack{rng: dice, label: snooper, addr: one(office), ask: scan, device: one(newDevice(dice)), country: "DE", asn: 64501,
+		rate: between(dice, 16, 30), from: from, to: from + between(dice, 20, 40), presses: true})
 }
 
 // someOf gives n different hosts of an IPv4 prefix.

@@ -32,12 +32,13 @@ const (
 const (
 	ring    label = "ring"    // credential stuffing from hundreds of addresses, a few requests each
 	insider label = "insider" // a password guesser behind the address of an office on the allowlist
+	snooper label = "snooper" // a scanner behind the address of an office that is on no list
 )
 
 // abusive reports whether blocking the label is right.
 func (l label) abusive() bool {
 	switch l {
-	case human, office, carrier, crawler, sale, insider: // insider: everybody else behind that address would be hit
+	case human, office, carrier, crawler, sale, insider, snooper: // the last two: everybody else behind that address would be hit
 		return false
 	}
 	return true

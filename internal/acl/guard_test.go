@@ -208,6 +208,39 @@ func TestAFloodThatIsMostOfAllRequestsIsStillBlocked(t *testing.T) {
 	}
 }
 
+// A rule that looks at errors alone hits customers all the same.
+func TestCollateralIsThatOfAllAnAddressAsksFor(t *testing.T) {
+	blind := func(d *policy.Decision) { d.Offender.Measures.OK, d.Offender.Measures.OKAddresses = 0, 0 }
+	seen := func(d *policy.Decision) {
+		blind(d)
+		d.Offender.Measures.Whole = detect.Whole{Requests: 5000, OK: 4000, OKAddresses: 1}
+	}
+	for name, tc := range map[string]struct {
+		change  func(*policy.Decision)
+		want    int
+		verdict string
+	}{
+		"no customer among them":        {blind, 15, acl.VerdictPass},
+		"customers behind each of them": {seen, 10, acl.VerdictWarn},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var ds []policy.Decision
+			for i := range 15 {
+				ds = append(ds, with(byRule("failing", fmt.Sprintf("198.51.100.%d", i)), tc.change))
+			}
+			s := snap(t)
+			s.Skew = 0
+			p := acl.Diff(s, ds, acl.DiffOptions{Now: t0})
+			h := healthy()
+			h.OKAddresses = 50
+			acl.Guard(p, s, acl.GuardInput{Health: h, HasData: true, Actions: actions})
+			if len(p.Changes) != tc.want || p.Verdict.Verdict != tc.verdict {
+				t.Errorf("%d changes, %s; want %d, %s", len(p.Changes), p.Verdict.Verdict, tc.want, tc.verdict)
+			}
+		})
+	}
+}
+
 func TestCollateralIsCountedInAddressesAndSparesTheRuleThatHitsMost(t *testing.T) {
 	var ds []policy.Decision
 	for i := range 60 {

@@ -38,6 +38,7 @@
 // or after T minus the rule's window and before T, and were not refused by us
 // (blocked). Rows that can be forged or were not authenticated ([Trust]) are
 // counted apart from the others: they never share a count, a share or a score.
+// Whom a block would hit is counted over all of that but for the where ([Query.Wholes]).
 //
 // # On a crash
 //

@@ -31,8 +31,8 @@ type Replay struct {
 // ErrTooMany says that a replay meets more keys than it can look at.
 var ErrTooMany = errors.New("too many addresses come near a threshold")
 
-// Replayer runs statements that a [Scan] describes: those of a [Replay], and
-// [Query.Repeats]. BigQuery and DuckDB implement it and give the same answer.
+// Replayer runs statements that a [Scan] describes: those of a [Replay],
+// [Query.Repeats] and [Query.Wholes]. BigQuery and DuckDB implement it and give the same answer.
 type Replayer interface {
 	// Scan runs one statement and returns the bytes it read, or with Dry what it
 	// would read, 0 when the engine does not say.

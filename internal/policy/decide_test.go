@@ -178,6 +178,11 @@ func TestDecide(t *testing.T) {
 			i.Actions["login"] = a
 		}, failing("203.0.113.8", 239), failing("203.0.113.9", 240)),
 			[]string{"block block 203.0.113.9 [login] +6h0m0s n=1", "refuse block 203.0.113.8 [login] looks_shared"}},
+		{"an office is known by all it asks for, not by the failed logins that a rule looks at", in(nil, with(offender("203.0.113.8", "login", 239), func(o *detect.Offender) {
+			o.Measures.OK, o.Measures.JA4s, o.Measures.Whole = 0, 1, detect.Whole{Requests: 3000, OK: 2700, OKAddresses: 1, JA4s: 9}
+		}), with(offender("203.0.113.9", "login", 239), func(o *detect.Offender) {
+			o.Measures.OK, o.Measures.JA4s, o.Measures.Whole = 0, 9, detect.Whole{Requests: 300, OK: 61, OKAddresses: 1, JA4s: 9}
+		})), []string{"block block 203.0.113.9 [login] +6h0m0s n=1", "refuse block 203.0.113.8 [login] looks_shared"}},
 		{"of a rule by weight it is one of weight", in(weighed, heavy("203.0.113.8", 399), heavy("203.0.113.9", 400)),
 			[]string{"block block 203.0.113.9 [flood] +1h0m0s n=1", "refuse block 203.0.113.8 [flood] looks_shared"}},
 		{"a room of one is none", in(func(i *policy.Input) { i.Settings.SharedRoom = 1 }, shared("203.0.113.9", "flood", 100)),

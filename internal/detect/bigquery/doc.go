@@ -25,8 +25,8 @@
 //
 // # What goes out
 //
-// One query for all rules, one more for the evidence of offenders, and one over
-// a minute where lines do not say first_hop ([detect.Query.Repeats]). Each
+// One query for all rules, one more for the evidence of offenders, one for all
+// that those of rules with a where asked for ([detect.Query.Wholes]), and one over a minute where lines do not say first_hop ([detect.Query.Repeats]). Each
 // names the table once, reads the columns the rules name and no other, and
 // compares the bare timestamp with parameters, so that only the partitions of
 // the window are read. Jobs carry labels, a byte limit ([Options.MaxBytes]), a

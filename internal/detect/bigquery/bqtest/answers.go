@@ -1,6 +1,10 @@
 package bqtest
 
-import "edgewarden/internal/detect"
+import (
+	"time"
+
+	"edgewarden/internal/detect"
+)
 
 // DetectAnswer is the answer to a detect statement of a set that weighs no requests: one row for each offender,
 // present key and rule's population, and the health row (Rule -1).
@@ -39,6 +43,14 @@ func FloodAnswer(rows ...detect.FloodRow) Answer {
 // RepeatsAnswer is the answer to a statement of [detect.Query.Repeats].
 func RepeatsAnswer(rows, repeated int64) Answer {
 	return Answer{Columns: columns([]string{"ids", "repeated"}, []any{&rows, &repeated}), Rows: [][]any{{rows, repeated}}}
+}
+
+// WholesAnswer is the answer to a statement of [detect.Query.Wholes]: what an address asked for in a window of so long.
+func WholesAnswer(address string, window time.Duration, all detect.Whole) Answer {
+	us := window.Microseconds()
+	row := []any{int64(0), int64(0), address, us, all.Requests, all.OK, all.OKAddresses, all.JA4s}
+	n := new(int64)
+	return Answer{Columns: columns([]string{"grp", "trust", "k", "window_us", "requests", "ok", "ok_addresses", "ja4s"}, []any{n, n, &address, n, n, n, n, n}), Rows: [][]any{row}}
 }
 
 // columns takes the types from where a row's values are scanned to.
