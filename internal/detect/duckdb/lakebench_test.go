@@ -58,7 +58,8 @@ func lakeEngine(b *testing.B, dir string) *duckdb.Engine {
 	return e
 }
 
-// benchWindow asks 20 rules about the quarter of an hour before to, and for the evidence.
+// benchWindow asks 20 rules about the quarter of an hour before to, for the evidence, and for all that those asked for whom a rule with
+// a where found: what a run asks.
 // Now lies after the day, since rows after T would be taken for a clock that runs ahead and be read.
 func benchWindow(b *testing.B, dir string, to time.Time) {
 	e := lakeEngine(b, dir)
@@ -68,6 +69,14 @@ func benchWindow(b *testing.B, dir string, to time.Time) {
 		if err != nil {
 			b.Fatal(err)
 		}
+		scan, attach, asks := q.Wholes(res.Offenders)
+		if !asks {
+			b.Fatal("no offender by a rule with a where")
+		}
+		if _, err := e.Scan(b.Context(), scan); err != nil {
+			b.Fatal(err)
+		}
+		attach()
 		if err := e.Evidence(b.Context(), q, res.Offenders); err != nil {
 			b.Fatal(err)
 		}
