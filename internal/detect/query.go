@@ -22,6 +22,7 @@ type Query struct {
 	To        time.Time // T: rows at or after it are ignored
 	Now       time.Time // rows more than 2 min past Now count as Ahead
 	Present   []Present
+	About     []Keyed // keys that Result.Asked tells of, whether they meet a rule or not; a few, since each is a condition
 	// Trust names the kinds of untrusted rows that are counted as if trusted.
 	TrustForgeable, TrustUnauthenticated bool
 	// Baselines are what rules usually count at this hour of the day, by rule. A rule without one meets no

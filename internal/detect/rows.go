@@ -8,7 +8,8 @@ import (
 )
 
 // Row is one row of a detect statement, in the order of its columns; none is
-// NULL. There is a row for each offender, for each present key with requests
+// NULL. There is a row for each offender, for each rule that counted something
+// of a key that is asked about, for each present key with requests
 // after its From, at least one for each rule and trust class that counted
 // anything (for the population), and one with the health of the data (Rule -1).
 type Row struct {
@@ -154,12 +155,16 @@ func Assemble(q Query, rows []Row) Result {
 		if r.After > 0 {
 			after[keyRef{rule: r.Rule, key: r.Key}] = r
 		}
+		_, known := q.Baselines[rule.Name]
 		if r.Met != 0 {
-			_, known := q.Baselines[rule.Name]
 			res.Offenders = append(res.Offenders, r.offender(rule, known))
+		}
+		if r.Requests > 0 && q.asks(rule.Group, r.Key) {
+			res.Asked = append(res.Asked, r.offender(rule, known))
 		}
 	}
 	sortOffenders(q.Set, res.Offenders)
+	sortOffenders(q.Set, res.Asked)
 	for _, v := range volumes {
 		res.Volumes = append(res.Volumes, v)
 	}

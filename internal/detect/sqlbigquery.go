@@ -28,7 +28,7 @@ func (s *scan) chain(steps []cte) ([]cte, string) {
 	steps = append(steps, s.scoring(",\n  SUM(older_n) OVER (PART) AS older")...)
 	steps = append(steps, s.chainJudged()...)
 	return steps, "SELECT " + strings.Join(s.q.Set.Columns(), ", ") + "\nFROM judged\n" +
-		"WHERE met = 1 OR after_n > 0 OR tells\nORDER BY rule, trust, requests DESC, k"
+		"WHERE met = 1 OR after_n > 0 OR tells" + s.alsoAsked() + "\nORDER BY rule, trust, requests DESC, k"
 }
 
 func (s *scan) chainHits(present bool) cte {
@@ -136,7 +136,7 @@ func (s *scan) chainTally() cte {
 	known := func(m measure) bool { return m != mShare && m != mScore && m != mBaselineScore && m != mBaselineRatio }
 	return cte{name: "tally", body: "SELECT rule, trust, requests, " + countIf("requests > 0") + " AS members,\n" +
 		"  ARRAY_AGG(CASE WHEN rule >= 0 AND (after_n > 0 OR requests > 0 AND " +
-		s.perRule("rule", s.whenColumn, func(c compiled) cond { return weaken(s.when(c), c.heaviest(), known) }) + ")\n" +
+		s.perRule("rule", s.whenColumn, func(c compiled) cond { return weaken(s.when(c), c.heaviest(), known) }) + s.alsoAsked() + ")\n" +
 		"    THEN STRUCT(" + strings.Join(fields, ", ") + ") END IGNORE NULLS) AS riders,\n" +
 		"  SUM(older_n) AS older_n,\n" +
 		"  " + countIf("h_ok_requests > 0 AND k <> ''") + " AS h_ok_addresses,\n" +

@@ -33,13 +33,14 @@ func (s *scan) countFirst(steps []cte) ([]cte, string) {
 	)
 	steps = append(steps, s.scoring("")...)
 	steps = append(steps, s.candidates()...)
+	met := s.perRule("rule", s.whenColumn, s.when)
 	selects := []string{
-		"SELECT " + s.list(map[string]string{"rule": "rule", "trust": "trust", "k": "k", "met": "1", "weight": "weight",
+		"SELECT " + s.list(map[string]string{"rule": "rule", "trust": "trust", "k": "k", "met": s.metOf(met), "weight": "weight",
 			"requests": "requests", "peak": "peak", "ok": "ok", "errors": "errors", "distinct_paths": "distinct_paths",
 			"addresses": "addresses", "ok_addresses": "ok_addresses", "ja4s": "ja4s", "share": "share", "score": "score",
 			"baseline_score": "baseline_score", "baseline_ratio": "baseline_ratio",
 			"first_us": "first_us", "last_us": "last_us", "population": "population"}) +
-			"\nFROM measured\nWHERE " + s.perRule("rule", s.whenColumn, s.when),
+			"\nFROM measured\nWHERE " + met + s.alsoAsked(),
 		"SELECT " + s.list(map[string]string{"rule": "rule", "trust": "trust", "population": "MAX(population)", "volume": "MAX(total)",
 			"older": "COALESCE(MAX(older), 0)", "busiest": "MAX(busiest)", "median": "MAX(med)", "scale": "MAX(scale)"}) +
 			"\nFROM scored LEFT JOIN halves USING (rule, trust) GROUP BY rule, trust",
@@ -70,11 +71,8 @@ func (s *scan) candidates() []cte {
 		return aggregate + "(CASE WHEN minute IS NOT NULL THEN " + column + " END)"
 	}
 	return []cte{
-		{name: "near", body: "SELECT r.grp AS grp, r.counter AS counter, rule, trust, requests, share, score, baseline_score, baseline_ratio, population\n" +
-			"FROM scored JOIN rules r ON r.id = rule\nWHERE " +
-			s.perRule("rule", s.whenColumn, func(c compiled) cond { return weaken(s.when(c), c.heaviest(), tallied) })},
-		{name: "possible", hint: keep, body: "SELECT n.* EXCLUDE (counter), c.k" + s.ifWeighed(", c.weight") + "\nFROM counts c JOIN near n USING (counter, trust, requests)" +
-			s.ifWeighed("\nWHERE "+s.perRule("rule", s.whenColumn, func(c compiled) cond { return weaken(s.when(c), c.heaviest(), known) }))},
+		s.near(s.perRule("rule", s.whenColumn, func(c compiled) cond { return weaken(s.when(c), c.heaviest(), tallied) })),
+		s.possible(s.perRule("rule", s.whenColumn, func(c compiled) cond { return weaken(s.when(c), c.heaviest(), known) })),
 		{name: "keys", hint: keep, body: "SELECT ROW_NUMBER() OVER () AS kid, grp, trust, k, BIT_OR(" + s.bigint("1") + " << rule) AS bits\nFROM possible GROUP BY grp, trust, k"},
 		{name: "candidates", hint: keep, body: "SELECT ROW_NUMBER() OVER () AS id, q.kid, p.*\nFROM possible p JOIN keys q USING (grp, trust, k)"},
 		{name: "wanted", hint: compute, body: s.perGroup(func(grp int, key, _ string) string {

@@ -60,6 +60,11 @@ func Cases() []Case {
 			q.ServiceID, q.Now = "", T.Add(24*time.Hour)
 		})},
 		{Name: "requests of present keys are counted since their time", Records: traffic, Query: query(Rules(), present)},
+		{Name: "what every rule counts of keys that are asked about", Records: traffic, Query: query(Rules(), present, about)},
+		{Name: "weights of keys that are asked about", Records: traffic, Query: query(weighing(), about)},
+		{Name: "baselines of keys that are asked about", Records: traffic, Query: query(baselineRules(), about, func(q *detect.Query) {
+			q.Baselines = map[string]detect.Baseline{"surge": {Requests: 9000, Median: 0.7, Scale: 0.35}, "spike": {Requests: 3000, Median: 1.1, Scale: 0.01}}
+		})},
 		{Name: "an empty store has an answer", Records: nil, Query: query(Rules(), present)},
 		{Name: "rows before, at and after the edges of a window", Records: edges(), Query: query(MustCompile(
 			detect.Rule{Name: "short", Window: time.Minute},
@@ -88,6 +93,10 @@ func Cases() []Case {
 			detect.Rule{Name: "prefix", Group: detect.ByPrefix, Where: `status >= 400`, When: "requests >= 2"},
 			detect.Rule{Name: "asn", Group: detect.ByASN, Where: `status >= 400`, When: "requests >= 2"},
 			detect.Rule{Name: "flood", When: "requests >= 2", Window: 5 * time.Minute}))},
+		{Name: "rows of one request id", Records: claimed(), Lookup: claimedID, Query: query(MustCompile(detect.Rule{Name: "flood", When: "requests >= 2"}))},
+		{Name: "rows of one request id, untrusted ones lifted", Records: claimed(), Lookup: claimedID, Query: query(MustCompile(detect.Rule{Name: "flood", When: "requests >= 2"}), func(q *detect.Query) {
+			q.TrustForgeable, q.TrustUnauthenticated = true, true
+		})},
 		{Name: "more requests of one key than are looked at in detail", Records: busy(), Query: query(MustCompile(detect.Rule{Name: "flood", When: "requests > 100"}))},
 		{Name: "curves of windows of more than an hour have longer steps", Records: append(edges(), Traffic(5, 300)...), Query: query(MustCompile(
 			detect.Rule{Name: "short", Window: 10 * time.Minute},
@@ -226,6 +235,22 @@ func present(q *detect.Query) {
 		{Key: "192.0.2.99", Rule: "flood", From: from},                   // never seen
 		{Key: "203.0.2.1", Rule: "no-such-rule", From: from},
 		{Key: `x' OR '1'='1`, Rule: "flood", From: from},
+	}
+}
+
+// about asks about keys that meet rules, keys that do not, and keys that nobody has.
+func about(q *detect.Query) {
+	q.About = []detect.Keyed{
+		{Group: detect.ByAddress, Key: "198.51.100.66"},
+		{Group: detect.ByAddress, Key: "203.0.2.1"},
+		{Group: detect.ByAddress, Key: "203.0.1.30"},
+		{Group: detect.ByAddress, Key: "192.0.2.99"},
+		{Group: detect.ByAddress, Key: `x' OR '1'='1`},
+		{Group: detect.ByAddress, Key: "203.0.1.0/24"}, // the key of another group
+		{Group: detect.ByPrefix, Key: "203.0.1.0/24"},
+		{Group: detect.ByPrefix, Key: "198.51.100.0/24"},
+		{Group: detect.ByASN, Key: "64501"},
+		{Group: detect.ByJA4, Key: "t13d190900_9dc949149365_97f8aa674fd9"},
 	}
 }
 

@@ -21,8 +21,9 @@ type Case struct {
 	Name    string
 	Records []record.Record
 	Query   detect.Query
-	Floods  bool // also take every volume apart as a flood
-	Repeats bool // also count repeated request ids
+	Floods  bool   // also take every volume apart as a flood
+	Repeats bool   // also count repeated request ids
+	Lookup  string // also look a request up by its id
 }
 
 // Run asks the engine every case of [Cases] and compares the whole answer, and
@@ -56,6 +57,9 @@ func Check(t *testing.T, e detect.Engine, c Case) {
 		checkRepeats(t, e, c, got.Health.Newest)
 	}
 	checkWholes(t, e, c, got.Offenders)
+	if c.Lookup != "" {
+		checkLookup(t, e, c)
+	}
 	if err := e.Evidence(t.Context(), c.Query, got.Offenders); err != nil {
 		t.Fatalf("Evidence: %v", err)
 	}

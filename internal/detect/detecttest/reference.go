@@ -76,8 +76,9 @@ func Reference(q detect.Query, recs []record.Record) detect.Result {
 	res.Health.Loss, res.Health.LossKnown = detect.Loss(beats)
 	res.Heartbeats = detect.Latest(beats)
 	for _, rule := range q.Set.Rules() {
-		found, population, volumes := offenders(q, rule, rows)
+		found, asked, population, volumes := offenders(q, rule, rows)
 		res.Offenders = append(res.Offenders, found...)
+		res.Asked = append(res.Asked, asked...)
 		res.Population[rule.Name] = population
 		res.Volumes = append(res.Volumes, volumes...)
 	}
@@ -109,7 +110,7 @@ func matching(q detect.Query, rule detect.Rule, rows []row) map[detect.Trust]map
 	return out
 }
 
-func offenders(q detect.Query, rule detect.Rule, rows []row) (found []detect.Offender, population int64, volumes []detect.Volume) {
+func offenders(q detect.Query, rule detect.Rule, rows []row) (found, asked []detect.Offender, population int64, volumes []detect.Volume) {
 	for trust, keys := range matching(q, rule, rows) {
 		measured := map[string]detect.Measures{}
 		var total, older, busiest int64
@@ -152,16 +153,22 @@ func offenders(q detect.Query, rule detect.Rule, rows []row) (found []detect.Off
 			if err != nil {
 				panic("detecttest: bug: " + err.Error())
 			}
+			o := detect.Offender{Key: key, Group: rule.Group, Rule: rule.Name, Trust: trust, Measures: m}
 			if met {
-				found = append(found, detect.Offender{Key: key, Group: rule.Group, Rule: rule.Name, Trust: trust, Measures: m})
+				found = append(found, o)
+			}
+			if slices.Contains(q.About, detect.Keyed{Group: rule.Group, Key: key}) {
+				asked = append(asked, o)
 			}
 		}
 	}
-	slices.SortFunc(found, func(a, b detect.Offender) int {
-		return cmp.Or(cmp.Compare(b.Measures.Requests, a.Measures.Requests), strings.Compare(a.Key, b.Key), cmp.Compare(order(a.Trust), order(b.Trust)))
-	})
+	for _, list := range [][]detect.Offender{found, asked} {
+		slices.SortFunc(list, func(a, b detect.Offender) int {
+			return cmp.Or(cmp.Compare(b.Measures.Requests, a.Measures.Requests), strings.Compare(a.Key, b.Key), cmp.Compare(order(a.Trust), order(b.Trust)))
+		})
+	}
 	slices.SortFunc(volumes, func(a, b detect.Volume) int { return cmp.Compare(order(a.Trust), order(b.Trust)) })
-	return found, population, volumes
+	return found, asked, population, volumes
 }
 
 func order(t detect.Trust) int {

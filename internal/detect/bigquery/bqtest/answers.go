@@ -53,6 +53,15 @@ func WholesAnswer(address string, window time.Duration, all detect.Whole) Answer
 	return Answer{Columns: columns([]string{"grp", "trust", "k", "window_us", "requests", "ok", "ok_addresses", "ja4s"}, []any{n, n, &address, n, n, n, n, n}), Rows: [][]any{row}}
 }
 
+// LookupAnswer is the answer to a statement of [detect.Query.Lookup].
+func LookupAnswer(rows ...detect.Sighting) Answer {
+	a := Answer{Columns: columns(detect.SightingColumns(), new(detect.Sighting).Dest())}
+	for i := range rows {
+		a.Rows = append(a.Rows, values(rows[i].Dest()))
+	}
+	return a
+}
+
 // columns takes the types from where a row's values are scanned to.
 func columns(names []string, dest []any) []Column {
 	out := make([]Column, len(names))
