@@ -176,8 +176,8 @@ func levers(t *testing.T, p func(string, ...any)) {
 * **Period** (%s, %s): queries cost in proportion to the number of runs. A window must be at least twice the period.
 * **Window**: on hour partitions a rule over 6 h makes every run read 6 h. Put slow rules into a configuration of their own,
   with an owner of its own (%s), and run it once an hour. On day partitions a window costs nothing until it reaches into the day before.
-* **Clustering** by address makes %s and looks at one address cheap. It does not make a run cheaper: a run looks at every
-  address. The price before a query runs is then an upper bound.
+* **Clustering** by address makes looks of your own at one address cheap. It makes neither a run nor %s cheaper: both look at every
+  address, since a share or a score is one among all. The price before a query runs is then an upper bound.
 * **Rules**: leave out columns no rule needs. A rule that names user_agent makes every run read it, the widest column of all.
 * **Guard rails**: %s stops one query; above it the rules with the longest windows are left out, with an alert. A custom quota of query bytes
   per day on the project stops all of them. %s prints what a run would read before it reads it, and what was billed.

@@ -62,7 +62,7 @@ func (p *program) unblock(ctx context.Context, cmd unblockCmd) (int, error) {
 		return exitUsage, usagef("--exempt %s: want more than zero and at most %s", cmd.Exempt, exemptMax)
 	}
 	for _, prefix := range prefixes {
-		if prefix.Addr().Is4() && prefix.Bits() < 24 || prefix.Addr().Is6() && prefix.Bits() < 48 {
+		if tooWideToExempt(prefix) {
 			return exitUsage, usagef("%s is too wide to exempt (at most /24 or /48): to end all blocking use blocker stop --reason …", prefix)
 		}
 	}
@@ -77,6 +77,11 @@ func (p *program) unblock(ctx context.Context, cmd unblockCmd) (int, error) {
 		}
 		return ds, nil
 	})
+}
+
+// tooWideToExempt reports whether unblock refuses a prefix for its width.
+func tooWideToExempt(prefix netip.Prefix) bool {
+	return prefix.Addr().Is4() && prefix.Bits() < 24 || prefix.Addr().Is6() && prefix.Bits() < 48
 }
 
 // release is what unblocking one prefix takes: our entries for it go, and an exemption comes, which the edge asks first. A

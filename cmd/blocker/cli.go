@@ -104,7 +104,7 @@ type runCmd struct {
 
 type explainCmd struct {
 	Address   string `arg:"" optional:"" help:"Address or prefix."`
-	RequestID string `help:"Explain who made this request of the last day; the block page names it." name:"request-id"`
+	RequestID string `help:"Explain who made this request of the last day, refused or not; the block page names it." name:"request-id"`
 }
 
 type statusCmd struct {

@@ -17,13 +17,13 @@ func TestExplainTellsWhyAnAddressIsBlockedAndAnotherIsNot(t *testing.T) {
 	w.want(w.run("run", "--ledger", ledger), exitOK)
 
 	o := w.want(w.run("explain", attacker, "--ledger", ledger), exitOK)
-	for _, want := range []string{"rule flood", "MET: 300 of at least 100 requests", "rule scan", "no request of it matches", "blocked by " + attacker + "/32 in edgewarden_1", "block success by tester"} {
+	for _, want := range []string{"rule flood", "MET: 300 of at least 100 requests", "rule scan", "no request of it that was let through matches", "blocked by " + attacker + "/32 in edgewarden_1", "block success by tester"} {
 		if !strings.Contains(o.stdout, want) {
 			t.Errorf("no %q in %s", want, o.stdout)
 		}
 	}
 	o = w.want(w.run("explain", "198.51.100.7"), exitOK)
-	for _, want := range []string{"NOT met: 3 of at least 100", "at the edge: nothing", "ledger: nothing"} {
+	for _, want := range []string{"NOT met: 3 of at least 100", "at the edge: nothing", "ledger: not known: there is no --ledger"} {
 		if !strings.Contains(o.stdout, want) {
 			t.Errorf("no %q in %s", want, o.stdout)
 		}

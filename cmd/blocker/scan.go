@@ -48,7 +48,7 @@ func (c *cycle) detect(ctx context.Context, sr *serviceReport, query detect.Quer
 			}
 			return found, query, nil
 		}
-		if !errors.Is(err, bigquery.ErrTooManyBytes) && !errors.Is(err, bigquery.ErrTooMuchMemory) && !errors.Is(err, duckdb.ErrTooMuchMemory) {
+		if !tooMuch(err) {
 			return detect.Result{}, query, err
 		}
 		if refused == nil {
@@ -56,6 +56,11 @@ func (c *cycle) detect(ctx context.Context, sr *serviceReport, query detect.Quer
 		}
 	}
 	return detect.Result{}, query, fmt.Errorf("not even the rules with the shortest window fit: %w", refused)
+}
+
+// tooMuch reports whether a question was refused for what it would read or need; a shorter one may pass.
+func tooMuch(err error) bool {
+	return errors.Is(err, bigquery.ErrTooManyBytes) || errors.Is(err, bigquery.ErrTooMuchMemory) || errors.Is(err, duckdb.ErrTooMuchMemory)
 }
 
 // paidBy is the engine whose questions cost money; false where asking is free.

@@ -37,13 +37,7 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 	sr.past = past
 	summaries := ledger.Summaries(past)
 	sr.Usual = c.usual(summaries, svc.ID, set)
-	present := snapshot.Present()
-	query := detect.Query{
-		// Now is this machine's clock, never --now: rows that lie ahead of it tell that it is wrong.
-		Set: set, ServiceID: svc.ID, To: c.to, Now: time.Now().UTC(), Present: policy.Questions(present, actions, c.Policy, c.to),
-		TrustForgeable: c.Policy.TrustForgeable, TrustUnauthenticated: c.Policy.TrustUnauthenticated,
-		Baselines: c.baselines(summaries, svc.ID, set), NotClients: c.known.notClients(),
-	}
+	query := c.question(svc, snapshot.Present(), past)
 	// Releases never depend on data: when the store does not answer, what is due is still released, and the run has failed.
 	found, storeErr := c.find(ctx, sr, &query)
 	sr.Found = found
@@ -52,18 +46,8 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 	}
 	c.verifyCrawlers(ctx, found.Offenders)
 
-	decisions := policy.Decide(policy.Input{
-		Now: c.now, Offenders: found.Offenders, After: found.After, Actions: actions, Present: present,
-		Allow: c.known.Allow, Never: c.known.Never, Crawlers: c.known.Crawlers, AllowPartial: c.known.AllowPartial,
-		History: ledger.History(past, c.now, c.Policy.Forget), ShadowHistory: ledger.ShadowHistory(past, c.now, c.Policy.Forget), Settings: c.Policy,
-	})
-	plan := acl.Diff(snapshot, decisions, acl.DiffOptions{Run: c.id, Now: c.now, Capacity: c.Capacity, Max: c.Policy.Max})
 	sr.UsualRows = ledger.Baseline(summaries, svc.ID, sr.Window)
-	acl.Guard(plan, snapshot, acl.GuardInput{
-		Limits: c.Guard, Health: found.Health, HasData: storeErr == nil, To: c.to, Actions: actions, Never: c.known.Never,
-		Allow: lists.Union(c.known.Allow, c.known.Crawlers), AllowPartial: c.known.AllowPartial,
-		Forgeable: c.Policy.TrustForgeable, Baseline: sr.UsualRows, Override: c.override,
-	})
+	plan := c.judge(sr, snapshot, storeErr == nil)
 	sr.Plan = plan
 	if c.review != nil {
 		sr.Unreviewed = c.review.keepReviewed(svc.ID, plan, c.override)
@@ -88,6 +72,33 @@ func (c *cycle) service(ctx context.Context, svc config.Service) (*serviceReport
 	return sr, err
 }
 
+// question is what a run asks the store of a service.
+func (c *cycle) question(svc config.Service, present []policy.Block, past []ledger.Event) detect.Query {
+	set, actions := c.compiled[svc.ID].set, c.compiled[svc.ID].actions
+	return detect.Query{
+		// Now is this machine's clock, never --now: rows that lie ahead of it tell that it is wrong.
+		Set: set, ServiceID: svc.ID, To: c.to, Now: time.Now().UTC(), Present: policy.Questions(present, actions, c.Policy, c.to),
+		TrustForgeable: c.Policy.TrustForgeable, TrustUnauthenticated: c.Policy.TrustUnauthenticated,
+		Baselines: c.baselines(ledger.Summaries(past), svc.ID, set), NotClients: c.known.notClients(),
+	}
+}
+
+// judge decides, compares with what is there and lets the guard speak: what a run would change. Nothing is written.
+func (c *cycle) judge(sr *serviceReport, snapshot *acl.Snapshot, hasData bool) *acl.Plan {
+	decisions := policy.Decide(policy.Input{
+		Now: c.now, Offenders: sr.Found.Offenders, After: sr.Found.After, Actions: sr.Actions, Present: snapshot.Present(),
+		Allow: c.known.Allow, Never: c.known.Never, Crawlers: c.known.Crawlers, AllowPartial: c.known.AllowPartial,
+		History: ledger.History(sr.past, c.now, c.Policy.Forget), ShadowHistory: ledger.ShadowHistory(sr.past, c.now, c.Policy.Forget), Settings: c.Policy,
+	})
+	plan := acl.Diff(snapshot, decisions, acl.DiffOptions{Run: c.id, Now: c.now, Capacity: c.Capacity, Max: c.Policy.Max})
+	acl.Guard(plan, snapshot, acl.GuardInput{
+		Limits: c.Guard, Health: sr.Found.Health, HasData: hasData, To: c.to, Actions: sr.Actions, Never: c.known.Never,
+		Allow: lists.Union(c.known.Allow, c.known.Crawlers), AllowPartial: c.known.AllowPartial,
+		Forgeable: c.Policy.TrustForgeable, Baseline: sr.UsualRows, Override: c.override,
+	})
+	return plan
+}
+
 // showFor bounds a question whose answer is only shown. Evidence comes before the writing, since the reasons of blocks are made
 // of it, and a run has four minutes in all (deploy/): without a bound, whoever makes that question slow would end the run
 // before it blocks him. A variable, so that a test need not wait.
@@ -105,7 +116,9 @@ func (c *cycle) find(ctx context.Context, sr *serviceReport, query *detect.Query
 	}
 	c.busy.Step("fetching evidence" + ofService(sr.Service.ID))
 	counted, stop := context.WithTimeout(ctx, showFor)
-	c.countWholes(counted, sr, *query, &found)
+	if err := c.countWholes(counted, sr, *query, &found); err != nil {
+		sr.Alerts = append(sr.Alerts, err.Error())
+	}
 	stop()
 	shown, stop := context.WithTimeout(ctx, showFor)
 	defer stop()
@@ -126,13 +139,18 @@ func (c *cycle) carryOut(ctx context.Context, client *acl.Client, snapshot *acl.
 		return storeErr
 	}
 	if snapshot.Stopped != "" {
-		sr.Refused = "stopped by " + stoppedBy(snapshot.Stopped) + ": nothing is blocked and the lease does not move, releases pass; blocker start --reason … ends it"
+		sr.Refused = stopped(snapshot)
 		sr.Plan.KeepReleases()
 	}
 	if c.dry {
 		return storeErr
 	}
 	return c.write(ctx, client, snapshot, sr, storeErr)
+}
+
+// stopped is the sentence with which a run refuses everything while the kill switch is pulled.
+func stopped(s *acl.Snapshot) string {
+	return "stopped by " + stoppedBy(s.Stopped) + ": nothing is blocked and the lease does not move, releases pass; blocker start --reason … ends it"
 }
 
 // write applies the plan, audits what was done and moves the lease.

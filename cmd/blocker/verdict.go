@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,27 +15,73 @@ import (
 // verdictOn answers what is asked first at night: is it blocked, by what, and for how long? blocked says whether an entry of
 // ours or of others refuses it.
 func verdictOn(s *acl.Snapshot, prefix netip.Prefix, now time.Time) (text string, blocked bool) {
-	for _, e := range s.Exempt.Entries {
-		if e.Prefix.IsValid() && e.Prefix.Contains(prefix.Addr()) && e.Prefix.Bits() <= prefix.Bits() {
-			if e.Ours && e.MarkErr == nil && e.Mark.Kind == policy.KindAllow {
-				return fmt.Sprintf("passes: allowlisted as %s", e.Prefix), false
-			}
-			return fmt.Sprintf("passes: exempted by %s in %s%s", e.Prefix, plain.Text(e.ACL, 60), markText(e, now)), false
+	if e, ok := exempting(s, prefix); ok {
+		if e.Ours && e.MarkErr == nil && e.Mark.Kind == policy.KindAllow {
+			return fmt.Sprintf("passes: allowlisted as %s", e.Prefix), false
+		}
+		return fmt.Sprintf("passes: exempted by %s in %s%s", e.Prefix, plain.Text(e.ACL, 60), markText(e, now)), false
+	}
+	var ours, others []acl.Entry
+	for _, e := range s.Covering(prefix) {
+		if e.Ours {
+			ours = append(ours, e)
+		} else {
+			others = append(others, e)
 		}
 	}
-	for _, e := range s.Covering(prefix) {
-		text = fmt.Sprintf("BLOCKED by %s in %s%s", e.Prefix, plain.Text(e.ACL, 60), markText(e, now))
-		break
+	inside := blockedInside(s, prefix)
+	switch covering := slices.Concat(ours, others); {
+	case len(covering) > 0:
+		text, blocked = fmt.Sprintf("BLOCKED by %s in %s%s", covering[0].Prefix, plain.Text(covering[0].ACL, 60), markText(covering[0], now)), true
+		if len(ours) > 0 && len(others) > 0 { // who lets it pass has to ask them
+			text += fmt.Sprintf("; and by %s in %s%s", others[0].Prefix, plain.Text(others[0].ACL, 60), markText(others[0], now))
+		}
+	case inside != "":
+		text = "not blocked as a whole; " + inside
+	default:
+		text = "not blocked"
 	}
-	switch enforcing := s.Stopped == "" && s.EnforceUntil.After(now); {
-	case text == "":
-		return "not blocked", false
+	switch {
 	case s.Stopped != "":
 		text += "; but blocking is stopped by " + plain.Text(stoppedBy(s.Stopped), 80)
-	case !enforcing:
+	case !s.EnforceUntil.After(now) && text != "not blocked":
 		text += "; but the lease is over and the edge enforces nothing"
 	}
-	return text, true
+	return text, blocked
+}
+
+// exempting is the entry of the exempt ACL that lets a whole prefix pass, whatever blocks it.
+func exempting(s *acl.Snapshot, prefix netip.Prefix) (acl.Entry, bool) {
+	for _, e := range s.Exempt.Entries {
+		if e.Prefix.IsValid() && e.Prefix.Contains(prefix.Addr()) && e.Prefix.Bits() <= prefix.Bits() {
+			return e, true
+		}
+	}
+	return acl.Entry{}, false
+}
+
+// blockedInside counts what is blocked in a prefix: "3 addresses in it are blocked"; "" for nothing.
+func blockedInside(s *acl.Snapshot, prefix netip.Prefix) string {
+	seen := map[netip.Prefix]bool{}
+	what := "addresses"
+	for _, e := range s.Inside(prefix) {
+		if _, passes := exempting(s, e.Prefix); passes {
+			continue
+		}
+		seen[e.Prefix] = true
+		if bits := e.Prefix.Bits(); bits != 32 && e.Prefix.Addr().Is4() || bits < 64 && e.Prefix.Addr().Is6() {
+			what = "addresses and prefixes"
+		}
+	}
+	switch {
+	case len(seen) == 0:
+		return ""
+	case len(seen) == 1 && what == "addresses":
+		return "1 address in it is blocked"
+	case len(seen) == 1:
+		return "1 prefix in it is blocked"
+	}
+	return fmt.Sprintf("%d %s in it are blocked", len(seen), what)
 }
 
 // markText is what an entry says of itself, for people.

@@ -3,25 +3,29 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"edgewarden/internal/detect"
 )
 
-// countWholes asks what the offenders of rules with a where asked for besides: only that tells whether one of them looks shared,
-// and whom its block would hit. Without an answer there is what the rules themselves counted, which is too little, and an alert.
-func (c *cycle) countWholes(ctx context.Context, sr *serviceReport, query detect.Query, found *detect.Result) {
-	scan, attach, asks := query.Wholes(found.Offenders)
+// countWholes asks what the offenders of rules with a where, and the keys that somebody asks about, asked for besides: only that
+// tells whether one of them looks shared, and whom its block would hit. Without an answer there is what the rules themselves
+// counted, which is too little: the error says so.
+func (c *cycle) countWholes(ctx context.Context, sr *serviceReport, query detect.Query, found *detect.Result) error {
+	all := slices.Concat(found.Offenders, found.Asked)
+	scan, attach, asks := query.Wholes(all)
 	if !asks {
-		return
+		return nil
 	}
 	c.estimate(ctx, sr, scan, "counting all that offenders asked for would read")
 	n, err := c.engine.Scan(ctx, scan)
 	if err != nil {
-		sr.Alerts = append(sr.Alerts, fmt.Sprintf("what offenders asked for beside what their rules look at could not be counted, so offices may go unrecognized: %v", err))
-		return
+		return fmt.Errorf("what offenders asked for beside what their rules look at could not be counted, so offices may go unrecognized: %w", err)
 	}
 	attach()
 	found.Health.BytesScanned += n
+	copy(found.Asked, all[copy(found.Offenders, all):])
+	return nil
 }
 
 // estimate adds what one more scan would read to what a dry run says. Its failure is that of the question, which tells.

@@ -41,6 +41,17 @@ func TestAnOfficeInWhichSomebodyScansIsNoScanner(t *testing.T) {
 	for _, o := range w.json(w.want(w.run("run", "--dry-run", "--json"), exitOK)).Offenders {
 		all[o.Key] = o.Evidence.InAll
 	}
+	for address, say := range map[string][]string{
+		"203.0.113.60": {"MET: 40 of at least 20 requests", "in all it asked for 340, 300 ok", "refused: 203.0.113.60 looks shared: 9 TLS fingerprints"},
+		"203.0.113.61": {"MET: 40 of at least 20 requests", "in all it asked for 43, 3 ok"},
+	} {
+		o := w.want(w.run("explain", address), exitOK)
+		for _, say := range say {
+			if !strings.Contains(o.stdout, say) {
+				t.Errorf("explain %s does not say %q: %s", address, say, o.stdout)
+			}
+		}
+	}
 	if all["203.0.113.60"] != (inAll{340, 300, 1, 9}) || all["203.0.113.61"] != (inAll{43, 3, 1, 0}) {
 		t.Errorf("in all: %v", all)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -264,6 +265,19 @@ func TestCoveringNamesForeignEntriesToo(t *testing.T) {
 		got = append(got, e.Prefix.String())
 	}
 	if d := cmp.Diff([]string{"203.0.113.0/24", "203.0.113.7/32"}, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestInsideNamesWhatABlockOfThePrefixWouldHold(t *testing.T) {
+	s := snap(t, row{acl: b1, prefix: "203.0.113.0/24", comment: "Ann"}, row{acl: b2, prefix: "203.0.113.7", comment: ours}, row{acl: b1, prefix: "203.0.113.8/29", comment: "Ann"},
+		row{acl: b1, prefix: "203.0.113.9", comment: "Ann", negated: true}, row{acl: ex, prefix: "203.0.113.10", comment: ours}, row{acl: b1, prefix: "203.0.112.7", comment: ours})
+	var got []string
+	for _, e := range s.Inside(prefix("203.0.113.0/24")) {
+		got = append(got, e.Prefix.String())
+	}
+	slices.Sort(got)
+	if d := cmp.Diff([]string{"203.0.113.7/32", "203.0.113.8/29"}, got); d != "" {
 		t.Error(d)
 	}
 }

@@ -249,6 +249,20 @@ func (s *Snapshot) Covering(p netip.Prefix) []Entry {
 	return out
 }
 
+// Inside returns every entry, foreign or ours, of the block ACLs that lies in p and is narrower (not negated).
+func (s *Snapshot) Inside(p netip.Prefix) []Entry {
+	p = canonical(p)
+	var out []Entry
+	for _, l := range s.of(roleBlock) {
+		for _, e := range l.Entries {
+			if !e.Negated && e.Prefix != p && covers(p, e.Prefix) {
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}
+
 // covers reports whether every address of p is in e.
 func covers(e, p netip.Prefix) bool {
 	return e.IsValid() && p.IsValid() && e.Bits() <= p.Bits() && e.Contains(p.Addr())

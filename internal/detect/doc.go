@@ -21,6 +21,8 @@
 //
 // [Set.DetectSQL] and [Set.EvidenceSQL] give the text and the named parameters
 // for a [Dialect] over a [Source]; [Assemble] and [AttachEvidence] read the rows.
+// A person asks more: [Query.About] names keys that are told whether they meet a
+// rule or not, and [Query.Lookup] finds who made a request.
 //
 // # No NULL reaches a rule
 //

@@ -149,7 +149,7 @@ type After struct {
 // Result is an engine's answer.
 type Result struct {
 	Offenders  []Offender // in a stable order: rule order, then requests descending, then key, then trust
-	Asked      []Offender // in the same order: what each rule counts of the keys of Query.About, those who meet it and those who do not
+	Asked      []Offender `json:",omitempty"` // in the same order: what each rule counts of the keys of Query.About, those who meet it and those who do not
 	After      []After    // in the order of Query.Present, without those of unknown rules
 	Health     Health
 	Population map[string]int64 // keys with counted requests per rule, summed over trust classes

@@ -45,13 +45,13 @@ func (s *scan) metOf(condition string) string {
 
 // near is what the tally says of keys that can still be offenders. Where keys are asked about it is that of everybody, since
 // any number of requests may be theirs, and says who is close.
-func (s *scan) near(close string) cte {
+func (s *scan) near(condition string) cte {
 	const columns = "SELECT r.grp AS grp, r.counter AS counter, rule, trust, requests, share, score, baseline_score, baseline_ratio, population"
 	const from = "\nFROM scored JOIN rules r ON r.id = rule"
 	if s.asked() == "" {
-		return cte{name: "near", body: columns + from + "\nWHERE " + close}
+		return cte{name: "near", body: columns + from + "\nWHERE " + condition}
 	}
-	return cte{name: "near", body: columns + ",\n  " + close + " AS close" + from}
+	return cte{name: "near", body: columns + ",\n  " + condition + " AS close" + from}
 }
 
 // possible are the keys that can still be offenders by all that is known without another look at their rows, and those asked
