@@ -14,6 +14,7 @@ type explanation struct {
 	Address   string            `json:"address"`
 	Request   *requestFound     `json:"request,omitempty"` // with --request-id
 	Verdict   string            `json:"verdict"`           // is it blocked, by what and until when
+	Next      string            `json:"next,omitempty"`    // what a run would do with it now; only for one that it would block or put into the shadow ACL
 	Undo      string            `json:"undo,omitempty"`    // the command that lets it pass; only for one that is blocked
 	To        time.Time         `json:"to"`
 	Rules     []ruleExplanation `json:"rules"`

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"edgewarden/internal/acl"
 	"edgewarden/internal/detect"
@@ -52,6 +53,9 @@ func (c *cycle) measure(ctx context.Context, s subject, snapshot *acl.Snapshot, 
 		sr.Refused = stopped(snapshot)
 	default:
 		sr.Refused = notSetUp(snapshot)
+		if sr.Refused == "" {
+			doc.Next = nextOf(sr.Plan, s.prefix)
+		}
 	}
 	for _, r := range whole {
 		rows, err := c.ruleRows(s, r, query.Set, sr, ours)
@@ -65,6 +69,23 @@ func (c *cycle) measure(ctx context.Context, s subject, snapshot *acl.Snapshot, 
 		doc.Missing["evidence"] = evidenceErr.Error()
 	}
 	return evidenceErr
+}
+
+// nextOf says what a run would do now with a prefix that is not blocked; "" for nothing.
+func nextOf(plan *acl.Plan, prefix netip.Prefix) string {
+	for _, c := range plan.Changes {
+		if c.Op != acl.Create || c.Prefix.Bits() > prefix.Bits() || !c.Prefix.Contains(prefix.Addr()) {
+			continue
+		}
+		until := fmt.Sprintf(" until %s: rule %s", c.Mark.Until.UTC().Format(time.RFC3339), c.Mark.Rule)
+		switch c.Mark.Kind {
+		case policy.KindBlock:
+			return "a run would block " + c.Prefix.String() + " now," + until
+		case policy.KindShadow:
+			return "a run would put " + c.Prefix.String() + " into the shadow ACL now, which blocks nobody," + until
+		}
+	}
+	return ""
 }
 
 // met are the offenders among what was asked about.
@@ -81,7 +102,7 @@ func met(set *detect.Set, asked []detect.Offender) (out []detect.Offender) {
 // none. judged are the rules that the store was asked about, ours what the run asks of present blocks.
 func (c *cycle) ruleRows(s subject, r detect.Rule, judged *detect.Set, sr *serviceReport, ours []detect.Present) (out []ruleExplanation, err error) {
 	action := sr.Actions[r.Name]
-	x := ruleExplanation{Rule: r.Name, When: r.When, Window: r.Window.String(), Enforce: action.Enforce, Floor: action.Floor, FloorOf: action.Bounded()}
+	x := ruleExplanation{Rule: r.Name, When: r.When, Window: short(r.Window), Enforce: action.Enforce, Floor: action.Floor, FloorOf: action.Bounded()}
 	x.Key, x.Note = keyOf(r.Group, s.prefix)
 	if x.Note == "" && sr.Unjudged != nil && slices.Contains(sr.Unjudged.Rules, r.Name) {
 		x.Note = "not judged: only windows of up to " + sr.Unjudged.Window + " were looked at"

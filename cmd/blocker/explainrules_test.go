@@ -61,7 +61,7 @@ func TestExplainSaysWhatIsBlockedInAPrefixAndWhatCannotBeMeasuredOfIt(t *testing
 	ledger := filepath.Join(w.dir, "ledger.jsonl")
 	w.want(w.run("run", "--ledger", ledger), exitOK)
 
-	single, groups := "rule flood (10m0s, enforce): requests >= 100\n    this rule counts single addresses; name one\n", "    groups by asn: reported, never blocked; not measured here\n"
+	single, groups := "rule flood (10m, enforce): requests >= 100\n    this rule counts single addresses; name one\n", "    groups by asn: reported, never blocked; not measured here\n"
 	o := w.want(w.run("explain", "203.0.113.0/24", "--ledger", ledger), exitOK)
 	says(t, o.stdout, "\nnot blocked as a whole; 2 addresses in it are blocked\n", single, groups, "groups by ja4: reported", "\n    NOT met: 500 of at least 100 requests", "addresses >= 3: 2, not met",
 		"at the edge: "+attacker+"/32 in it is blocked in edgewarden_1: rule flood", "at the edge: 203.0.113.67/32 in it is blocked", "!undo:", "!no request",
@@ -144,7 +144,7 @@ func TestExplainLeavesOutTheRulesThatARunLeavesOut(t *testing.T) {
 	row := detect.Row{Rule: 0, Key: attacker, Requests: 30, Peak: 10, OK: 30, DistinctPaths: 7, Addresses: 1, OKAddresses: 1, Share: 0.033, FirstUs: 1, LastUs: w.T.Add(-time.Minute).UnixMicro(), Population: 201}
 	table.Answers["detect"] = bqtest.DetectAnswer(detect.Row{Rule: -1, HealthRows: 900}, row)
 	o := w.want(w.runBigQuery(url, "explain", attacker, "--max-bytes", "3221225472"), exitPartly)
-	says(t, o.stdout, "NOT JUDGED: rule slow, rule scan: only windows of up to 10m were looked at", "rule slow (6h0m0s, enforce): requests >= 5000\n    not judged: only windows of up to 10m were looked at\n",
+	says(t, o.stdout, "NOT JUDGED: rule slow, rule scan: only windows of up to 10m were looked at", "rule slow (6h, enforce): requests >= 5000\n    not judged: only windows of up to 10m were looked at\n",
 		"    NOT met: 30 of at least 100 requests", "1.7 GiB estimated before, 3.3 GiB billed\n", "at the edge: nothing")
 	says(t, o.stderr, "the query would read", "bytes=64424509440 window=6h", "window=10m")
 	o = w.want(w.runBigQuery(url, "explain", attacker, "--max-bytes", "1073741824"), exitFailed)

@@ -20,6 +20,9 @@ func (d explanation) text(b *strings.Builder, v view) {
 	}
 	fmt.Fprintf(b, "%s%s, at %s\n", d.Address, ofService(d.ServiceID), d.To.Format(time.RFC3339))
 	v.say(b, terminal.Strong, "", d.Verdict)
+	if d.Next != "" {
+		v.say(b, "", "", d.Next)
+	}
 	if d.Undo != "" {
 		fmt.Fprintf(b, "undo: %s\n", d.Undo)
 	}
@@ -104,18 +107,20 @@ func (r ruleExplanation) measured(b *strings.Builder, of string) {
 	if r.Met {
 		verdict = "MET"
 	}
-	counted := fmt.Sprintf("%d requests (at least %d %s are asked for)", m.Requests, r.Floor, r.FloorOf)
-	switch r.FloorOf {
-	case "requests":
-		counted = fmt.Sprintf("%d of at least %d requests", m.Requests, r.Floor)
-	case "weight":
-		counted = fmt.Sprintf("%d requests (a weight of at least %d is asked for)", m.Requests, r.Floor)
+	sent := fmt.Sprintf("%d requests (at least %d %s are asked for)", m.Requests, r.Floor, r.FloorOf)
+	switch {
+	case r.Floor <= 1:
+		sent = counted(m.Requests, "request")
+	case r.FloorOf == "requests":
+		sent = fmt.Sprintf("%d of at least %d requests", m.Requests, r.Floor)
+	case r.FloorOf == "weight":
+		sent = fmt.Sprintf("%d requests (a weight of at least %d is asked for)", m.Requests, r.Floor)
 	}
 	if m.Weight != nil {
-		counted += fmt.Sprintf(", weight %d", *m.Weight)
+		sent += fmt.Sprintf(", weight %d", *m.Weight)
 	}
 	fmt.Fprintf(b, "    %s%s: %s, peak %d a minute, %d ok, %d errors, %d paths, last at %s\n",
-		of, verdict, counted, m.PeakPerMinute, m.OK, m.Errors, m.DistinctPaths, m.LastSeen.Format(time.RFC3339))
+		of, verdict, sent, m.PeakPerMinute, m.OK, m.Errors, m.DistinctPaths, m.LastSeen.Format(time.RFC3339))
 	for _, m := range r.Margins {
 		fmt.Fprintf(b, "      %s\n", m.text())
 	}
