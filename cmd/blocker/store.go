@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"strings"
 	"time"
 
 	"edgewarden/internal/detect"
@@ -24,18 +23,19 @@ func (p *program) openEngine(ctx context.Context, s *settings) (detect.Engine, e
 	case s.Lake != "":
 		return duckdb.Open(duckdb.Options{Dir: s.Lake, MemoryLimit: engineMemory(), TempDir: os.TempDir(), Logger: p.log})
 	case s.BigQuery.Table != "":
-		if strings.Count(s.BigQuery.Table, ".") < 2 {
-			return nil, usagef("--bigquery %q is no PROJECT.DATASET.TABLE", s.BigQuery.Table)
-		}
 		credentials, err := gcp.ClientOptions(p.getenv)
 		if err != nil {
 			return nil, usageError{err}
 		}
-		return bigquery.Open(ctx, bigquery.Options{
+		o := bigquery.Options{
 			Table: s.BigQuery.Table, Kind: bigquery.Kind(s.BigQuery.Kind), Location: s.BigQuery.Location, Endpoint: s.BigQuery.Endpoint,
 			Columns: s.BigQuery.Columns, MaxBytes: s.BigQuery.MaxBytes, Labels: map[string]string{"component": "blocker"},
 			ClientOptions: credentials, Logger: p.log,
-		})
+		}
+		if err := o.Check(); err != nil {
+			return nil, usagef("the log table in BigQuery: %w", err)
+		}
+		return bigquery.Open(ctx, o)
 	}
 	return nil, usageError{errNoStore}
 }

@@ -64,6 +64,12 @@ var (
 	labelKey     = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
 )
 
+// Check says what makes the options impossible, all problems joined; no call is made for that.
+func (o Options) Check() error {
+	_, err := o.validate()
+	return err
+}
+
 // validate fills defaults in and returns the table, or all problems joined.
 func (o *Options) validate() (query.Table, error) {
 	var errs []error
@@ -94,7 +100,7 @@ func (o *Options) validate() (query.Table, error) {
 	case o.MaxBytes == 0:
 		o.MaxBytes = DefaultMaxBytes
 	case o.MaxBytes < MinMaxBytes:
-		errs = append(errs, fmt.Errorf("max bytes %d: BigQuery bills at least %d (10 MiB) a query, so nothing could run; raise it or leave it out (50 GiB)", o.MaxBytes, MinMaxBytes))
+		errs = append(errs, fmt.Errorf("max bytes %d: BigQuery bills at least %s a query, so nothing could run; raise it or leave it out (%s)", o.MaxBytes, query.Size(MinMaxBytes), query.Size(DefaultMaxBytes)))
 	}
 	switch {
 	case o.Deadline == 0:
