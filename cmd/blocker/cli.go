@@ -20,7 +20,7 @@ type flags struct {
 	TableKind        string `help:"What wrote the table: sink (Log Router), fastly (Fastly's BigQuery endpoint) or custom." enum:",sink,fastly,custom" default:"" group:"Store"`
 	Location         string `help:"Location of the dataset, such as EU." group:"Store"`
 	BigqueryEndpoint string `help:"Another BigQuery endpoint." placeholder:"URL" group:"Store"`
-	MaxBytes         int64  `help:"Most bytes a query may be billed for (default 50 GiB); above it the rules with the longest windows are left out, with an alert." group:"Store"`
+	MaxBytes         size   `help:"Most bytes a query of BigQuery may be billed for, such as 50GiB, the default; above it the rules with the longest windows are left out, with an alert. It does nothing with a lake." placeholder:"SIZE" group:"Store"`
 
 	ServiceID       string        `help:"Fastly service." name:"service-id" group:"Edge"`
 	ACL             []string      `help:"Block ACLs of the service, in order." name:"acl" group:"Edge"`

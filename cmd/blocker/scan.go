@@ -36,7 +36,7 @@ func (u *unjudged) alert() string {
 // query that is returned is the one that was answered. A refused question costs nothing.
 func (c *cycle) detect(ctx context.Context, sr *serviceReport, query detect.Query) (detect.Result, detect.Query, error) {
 	whole := query.Set
-	var refused error
+	var refused, least error
 	for _, window := range whole.Windows() {
 		var left []string
 		query.Set, left = whole.Within(window)
@@ -52,10 +52,11 @@ func (c *cycle) detect(ctx context.Context, sr *serviceReport, query detect.Quer
 			return detect.Result{}, query, err
 		}
 		if refused == nil {
-			refused = err // what the whole question needs says most
+			refused = err // what the whole question needs says most of the rules that are left out
 		}
+		least = err
 	}
-	return detect.Result{}, query, fmt.Errorf("not even the rules with the shortest window fit: %w", refused)
+	return detect.Result{}, query, fmt.Errorf("not even the rules with the shortest window fit: %w", least)
 }
 
 // tooMuch reports whether a question was refused for what it would read or need; a shorter one may pass.
@@ -107,15 +108,4 @@ func short(d time.Duration) string {
 		s = s[:len(s)-2]
 	}
 	return s
-}
-
-// bytesText writes a number of bytes for people, in the units of the bill.
-func bytesText(n int64) string {
-	switch {
-	case n >= 1<<40:
-		return fmt.Sprintf("%.2f TiB", float64(n)/(1<<40))
-	case n >= 1<<30:
-		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
-	}
-	return fmt.Sprintf("%.0f MiB", float64(n)/(1<<20))
 }

@@ -199,7 +199,7 @@ func TestAQueryOverTheLimitFallsBackToTheShorterWindows(t *testing.T) {
 		t.Error("the lease did not move, so that the edge would end to enforce under attack")
 	}
 	u := d.Summary.Services[0].Unjudged
-	if u == nil || !slices.Equal(u.Rules, []string{"slow", "scan"}) || u.Window != "10m" || !strings.Contains(u.Why, "--max-bytes 3221225472 (64424509440 bytes needed)") {
+	if u == nil || !slices.Equal(u.Rules, []string{"slow", "scan"}) || u.Window != "10m" || !strings.Contains(u.Why, "--max-bytes 3072MiB (60.0 GiB needed)") {
 		t.Errorf("unjudged %+v", u)
 	}
 	if !slices.ContainsFunc(d.Summary.Alerts, func(a string) bool { return strings.Contains(a, "NOT JUDGED: rule slow, rule scan: ") }) || !strings.Contains(d.Summary.Text, "2 rules NOT JUDGED") {
@@ -284,5 +284,29 @@ func TestCheckNamesTheRulesARunWouldLeaveOut(t *testing.T) {
 	o := w.want(w.runBigQuery(url, "check", "--max-bytes", "3221225472"), exitFailed)
 	if !strings.Contains(o.stdout, "FAIL store of service SVC1: NOT JUDGED: rule slow, rule scan") {
 		t.Error(o.stdout)
+	}
+}
+
+func TestWhenNoWindowFitsTheShortestOnesNeedIsNamed(t *testing.T) {
+	w := newWorld(t)
+	_, url := w.growing()
+	o := w.want(w.runBigQuery(url, "run", "--dry-run", "--max-bytes", "1GiB"), exitFailed)
+	// The shortest of the windows is 10 minutes of 10 GiB an hour; the longest would need 60 GiB.
+	if !strings.Contains(o.stderr, "not even the rules with the shortest window fit") || !strings.Contains(o.stderr, "--max-bytes 1024MiB (1.7 GiB needed)") || strings.Contains(o.stderr, "60.0 GiB") {
+		t.Error(o.stderr)
+	}
+}
+
+func TestALakeSaysThatMaxBytesDoesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.everyday()
+	w.store()
+	for _, bytes := range []string{"50GiB", "500MB", "53687091200"} {
+		if o := w.want(w.run("run", "--dry-run", "--max-bytes", bytes), exitOK); !strings.Contains(o.stderr, "it does nothing with a lake") {
+			t.Errorf("--max-bytes %s: %s", bytes, o.stderr)
+		}
+	}
+	if o := w.want(w.run("run", "--dry-run"), exitOK); strings.Contains(o.stderr, "max-bytes") {
+		t.Error(o.stderr)
 	}
 }

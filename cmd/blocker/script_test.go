@@ -87,7 +87,7 @@ var (
 	hashes   = regexp.MustCompile(`\b[0-9a-f]{32}(?:[0-9a-f]{32})?\b`)
 	skew     = regexp.MustCompile(`("name": "clock-skew",\s*"value": )[-0-9.e]+`)
 	offBy    = regexp.MustCompile(`clock is \S+ off`)
-	scanning = regexp.MustCompile(`"bytes_scanned": \d+|\d+ MB scanned`)
+	scanning = regexp.MustCompile(`"bytes_scanned": \d+|[0-9.]+ (?:bytes|[KMGT]iB) scanned`)
 )
 
 // scrub takes out what differs from call to call: run ids, hashes, this machine's clock, ports and folders.
@@ -103,6 +103,8 @@ func scrub(s string) string {
 	if host, err := os.Hostname(); err == nil {
 		s = strings.ReplaceAll(s, `"`+host+"/blocker", `"HOST/blocker`)
 	}
-	s = scanning.ReplaceAllStringFunc(s, func(m string) string { return regexp.MustCompile(`\d+`).ReplaceAllString(m, "N") })
+	s = scanning.ReplaceAllStringFunc(s, func(m string) string {
+		return regexp.MustCompile(`[0-9.]+(?: (?:bytes|[KMGT]iB))?`).ReplaceAllString(m, "N")
+	})
 	return clitest.Clock(s)
 }

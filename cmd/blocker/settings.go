@@ -64,6 +64,9 @@ func (p *program) settings() (*settings, error) {
 	if err := s.overlay(f); err != nil {
 		return nil, err
 	}
+	if f.MaxBytes != 0 && s.Lake != "" {
+		p.log.Warn("--max-bytes bounds what BigQuery bills for; it does nothing with a lake")
+	}
 	if err := s.services(f); err != nil {
 		return nil, err
 	}
@@ -94,7 +97,7 @@ func (s *settings) overlay(f *flags) error {
 	set(&s.Ledger, f.Ledger, "")
 	set(&s.Monitoring.Project, f.MetricsProject, "")
 	if f.MaxBytes != 0 {
-		s.BigQuery.MaxBytes = f.MaxBytes
+		s.BigQuery.MaxBytes = int64(f.MaxBytes)
 	}
 	if !ownerGrammar.MatchString(s.Owner) {
 		return usagef("--owner %q: want 1 to 24 of a-z, 0-9 and -", s.Owner)

@@ -103,13 +103,13 @@ func (r *report) line() string {
 		parts = append(parts, t)
 	}
 	if d.Rows > 0 {
-		parts = append(parts, fmt.Sprintf("%d rows", d.Rows))
+		parts = append(parts, counted(d.Rows, "row"))
 	}
 	if d.AgeSeconds != nil {
 		parts = append(parts, "data "+time.Duration(*d.AgeSeconds*float64(time.Second)).Round(time.Second).String()+" old")
 	}
 	if d.BytesScanned > 0 {
-		parts = append(parts, fmt.Sprintf("%.0f MB scanned", float64(d.BytesScanned)/1e6))
+		parts = append(parts, bytesText(d.BytesScanned)+" scanned")
 	}
 	if d.Estimated != nil {
 		parts = append(parts, bytesText(*d.Estimated)+" estimated before")
@@ -121,7 +121,7 @@ func (r *report) line() string {
 		parts = append(parts, t)
 	}
 	if unjudged > 0 {
-		parts = append(parts, fmt.Sprintf("%d rules NOT JUDGED", unjudged))
+		parts = append(parts, counted(int64(unjudged), "rule")+" NOT JUDGED")
 	}
 	if failed > 0 {
 		parts = append(parts, fmt.Sprintf("%d of %d services FAILED: %s", failed, len(r.Services), plain.Text(why, 300)))

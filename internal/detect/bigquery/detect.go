@@ -106,7 +106,7 @@ func (e *Engine) EstimateBytes(ctx context.Context, q detect.Query) (int64, erro
 		return 0, err
 	}
 	if ans.Bytes > e.opt.MaxBytes {
-		return ans.Bytes, fmt.Errorf("query %s: %s: %w", e.table, e.runner.Place.TooManyBytes(fmt.Sprint(ans.Bytes, " bytes")), ErrTooManyBytes)
+		return ans.Bytes, fmt.Errorf("query %s: %s: %w", e.table, e.runner.Place.TooManyBytes(query.Size(ans.Bytes)), ErrTooManyBytes)
 	}
 	return ans.Bytes, nil
 }

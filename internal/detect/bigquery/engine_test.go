@@ -282,7 +282,7 @@ func TestAnEstimateRunsNothing(t *testing.T) {
 func TestAnEstimateOverTheLimitHasItsNumber(t *testing.T) {
 	_, e := open(t, func(s *bqtest.Server, o *bigquery.Options) { s.Bytes, o.MaxBytes = 7<<30, 5<<30 })
 	n, err := e.EstimateBytes(t.Context(), question(t))
-	if n != 7<<30 || !errors.Is(err, bigquery.ErrTooManyBytes) || !strings.Contains(err.Error(), "would read more than --max-bytes 5368709120 (7516192768 bytes needed)") {
+	if n != 7<<30 || !errors.Is(err, bigquery.ErrTooManyBytes) || !strings.Contains(err.Error(), "would read more than --max-bytes 5120MiB (7.0 GiB needed)") {
 		t.Error(n, err)
 	}
 }

@@ -99,7 +99,7 @@ func TestARefusalSaysWhatAndWhereAndWhatToDo(t *testing.T) {
 func TestTheByteLimitStopsARunawayBeforeItCosts(t *testing.T) {
 	s, e := open(t, func(s *bqtest.Server, _ *bigquery.Options) { s.Bytes = 60 << 30 })
 	_, err := e.Detect(t.Context(), question(t))
-	for _, say := range []string{"would read more than --max-bytes 53687091200 (64424509440 bytes needed)", "shorten the longest window", "or raise --max-bytes"} {
+	for _, say := range []string{"would read more than --max-bytes 50GiB (60.0 GiB needed)", "shorten the longest window", "or raise --max-bytes"} {
 		if err == nil || !strings.Contains(err.Error(), say) {
 			t.Errorf("does not say %q: %v", say, err)
 		}

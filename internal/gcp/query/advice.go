@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -145,7 +146,7 @@ const (
 
 // TooManyBytes is the sentence about a query that needs more than its limit.
 func (p Place) TooManyBytes(needed string) string {
-	return fmt.Sprintf("would read more than %s %d (%s needed) and was stopped before it cost anything; %s", p.Limit, p.MaxBytes, needed, p.Smaller)
+	return fmt.Sprintf("would read more than %s %s (%s needed) and was stopped before it cost anything; %s", p.Limit, Limit(p.MaxBytes), needed, p.Smaller)
 }
 
 // adviseAccess tells the two grants apart by the permission Google names.
@@ -208,7 +209,9 @@ func (p Place) adviseQuery(message string) (where, do string) {
 
 func needed(message string) string {
 	if m := bytesNeeded.FindStringSubmatch(message); m != nil {
-		return m[1] + " bytes"
+		if n, err := strconv.ParseInt(m[1], 10, 64); err == nil {
+			return Size(n)
+		}
 	}
 	return "more"
 }
