@@ -2,7 +2,6 @@ package detect
 
 import (
 	"strconv"
-	"strings"
 
 	"cel.dev/cel-go/cel"
 	celast "cel.dev/cel-go/common/ast"
@@ -49,28 +48,6 @@ func (t *table) env() (*cel.Env, error) {
 		opts = append(opts, cel.Variable(n.Name.Name, typ))
 	}
 	return cel.NewEnv(opts...)
-}
-
-// syntaxMessage adds what to do to the parser's words for the slips people
-// coming from SQL or a shell make.
-func syntaxMessage(text, msg string) string {
-	msg = strings.ToLower(msg[:1]) + msg[1:]
-	switch {
-	case strings.Contains(msg, "token recognition error at: '= '") || strings.Contains(msg, "token recognition error at: '=") && !strings.Contains(text, "=="):
-		return msg + "; write == to compare"
-	case containsWord(text, "and"), containsWord(text, "or"), containsWord(text, "not"):
-		return msg + "; write && for and, || for or, ! for not"
-	}
-	return msg
-}
-
-func containsWord(text, word string) bool {
-	for _, w := range strings.Fields(strings.ToLower(text)) {
-		if w == word {
-			return true
-		}
-	}
-	return false
 }
 
 // place is where a condition stands, to turn offsets in it into places in the
