@@ -79,7 +79,7 @@ func (p *program) auditVerify(ctx context.Context, cmd auditVerifyCmd) (int, err
 		if len(unlogged) > 0 {
 			fmt.Fprintf(p.stdout, "not named by the log: run %s: logged elsewhere, or added by a stranger's hand\n", plain.Text(strings.Join(unlogged, ", run "), 400))
 		}
-		_, err = fmt.Fprintf(p.stdout, "%d events, %d problems\n", len(events), len(problems))
+		_, err = fmt.Fprintf(p.stdout, "%s, %s\n", counted(int64(len(events)), "event"), counted(int64(len(problems)), "problem"))
 	}
 	if len(problems) > 0 {
 		return exitFailed, err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"edgewarden/internal/acl"
@@ -16,9 +17,10 @@ import (
 
 // finding is one answer of check.
 type finding struct {
-	What string `json:"what"`
-	OK   bool   `json:"ok"`
-	Text string `json:"text"`
+	What    string `json:"what"`
+	OK      bool   `json:"ok"`
+	Text    string `json:"text"`
+	Warning bool   `json:"warning,omitempty"` // nothing fails for it, but it is hardly what was meant
 }
 
 // checkReply, the --json of check.
@@ -58,6 +60,9 @@ func (p *program) check(ctx context.Context) (int, error) {
 			note(label, err, "")
 		} else {
 			note(label, nil, compiles(svc, set))
+			if text := neverBlocks(svc); text != "" {
+				found = append(found, finding{What: label, OK: true, Warning: true, Text: text})
+			}
 			text, err := p.checkStore(ctx, s, svc, set)
 			note("store"+ofService(svc.ID), err, text)
 		}
@@ -98,6 +103,20 @@ func compiles(svc config.Service, set *detect.Set) string {
 	}
 }
 
+// neverBlocks names the rules that say enforce and group by what is only reported; empty when there is none.
+func neverBlocks(svc config.Service) string {
+	var names []string
+	for _, r := range svc.Rules {
+		if r.Enforce && (r.Group == detect.ByASN || r.Group == detect.ByJA4) {
+			names = append(names, r.Name+" (group: "+string(r.Group)+")")
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "mode: enforce changes nothing for " + strings.Join(names, ", ") + ": such groups are reported, never blocked, since many strangers share one; use group: address or prefix"
+}
+
 // checkStore asks the store one real question.
 func (p *program) checkStore(ctx context.Context, s *settings, svc config.Service, set *detect.Set) (string, error) {
 	engine, err := p.openEngine(ctx, s)
@@ -116,12 +135,12 @@ func (p *program) checkStore(ctx context.Context, s *settings, svc config.Servic
 	}
 	h := found.Health
 	if h.Rows == 0 {
-		return "", fmt.Errorf("it answers, but has no rows in the last %s%s: is ingest running, and is the service id right?", set.MaxWindow(), ofService(svc.ID))
+		return "", fmt.Errorf("it answers, but has no rows in the last %s%s: is ingest running, and is the service id right?", short(set.MaxWindow()), ofService(svc.ID))
 	}
 	if h.Trusted == 0 && !s.Policy.TrustForgeable && !s.Policy.TrustUnauthenticated {
 		return "", fmt.Errorf("none of %d rows is trusted, so nobody can be blocked: lines need a token or client certificate, and our log format (ingest logformat)", h.Rows)
 	}
-	text := fmt.Sprintf("%d rows in the last %s, newest %s old, %d trusted", h.Rows, set.MaxWindow(), to.Sub(h.Newest).Round(time.Second), h.Trusted)
+	text := fmt.Sprintf("%s in the last %s, newest %s old, %d trusted", counted(h.Rows, "row"), short(set.MaxWindow()), to.Sub(h.Newest).Round(time.Second), h.Trusted)
 	if sr.Cost.Estimated != nil {
 		text += ", " + bytesText(*sr.Cost.Estimated) + " read by a run"
 	}
@@ -228,9 +247,9 @@ func (p *program) checkLedger(ctx context.Context, s *settings) (string, error) 
 		return "", err
 	}
 	if problems := ledger.Verify(events); len(problems) > 0 {
-		return "", fmt.Errorf("%s: %d problems, the first: %s", s.Ledger, len(problems), problems[0])
+		return "", fmt.Errorf("%s: %s, the first: %s", s.Ledger, counted(int64(len(problems)), "problem"), problems[0])
 	}
-	return fmt.Sprintf("%s holds %d events, every chain is whole", s.Ledger, len(events)), nil
+	return fmt.Sprintf("%s holds %s, every chain is whole", s.Ledger, counted(int64(len(events)), "event")), nil
 }
 
 // printFindings shows the answers; any that is not OK makes the exit code 1.
@@ -248,8 +267,11 @@ func (p *program) printFindings(found []finding) (int, error) {
 	}
 	for _, f := range found {
 		mark := "ok  "
-		if !f.OK {
+		switch {
+		case !f.OK:
 			mark = "FAIL"
+		case f.Warning:
+			mark = "WARN"
 		}
 		if _, err := fmt.Fprintf(p.stdout, "%s %s: %s\n", mark, f.What, plain.Text(f.Text, 0)); err != nil {
 			return exitFailed, err

@@ -108,7 +108,7 @@ func TestCheckCountsAsTrustedWhatARunDoes(t *testing.T) {
 	w := newWorld(t)
 	w.requests("203.0.113.7", 90, func(r *record.Record) { r.AddressSource = record.AddressHeader })
 	w.store()
-	for config, says := range map[string]string{"lease: 30m\n": "none of 90 rows is trusted", "trust: {allow: [forgeable_address]}\n": "90 rows in the last 10m0s, newest 10s old, 90 trusted"} {
+	for config, says := range map[string]string{"lease: 30m\n": "none of 90 rows is trusted", "trust: {allow: [forgeable_address]}\n": "90 rows in the last 10m, newest 10s old, 90 trusted"} {
 		if o := w.run("check", "--config", w.file("edgewarden.yaml", config)); !strings.Contains(o.stdout, says) {
 			t.Errorf("%s: does not say %q: %s", config, says, o.stdout)
 		}

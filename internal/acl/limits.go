@@ -80,11 +80,13 @@ func WarnsOnly(name string) bool {
 	return name == LimitNotClient || name == LimitClaims || name == LimitRepeats
 }
 
-// Figures are value and limit for people: a share in percent, anything else as the number it is.
+// Figures are value and limit for people: a share in percent, seconds as a duration, anything else as the number it is.
 func (c Check) Figures() (value, limit string) {
 	switch c.Name {
 	case LimitAhead, LimitNoAddress, LimitNotClient, LimitClaims, LimitRepeats, LimitLoss:
 		return percent(c.Value), percent(c.Limit)
+	case LimitStale, LimitClockSkew:
+		return seconds(c.Value), seconds(c.Limit)
 	}
 	return figure(c.Value), figure(c.Limit)
 }
@@ -95,6 +97,14 @@ func percent(share float64) string {
 		return "<0.001 %"
 	}
 	return fmt.Sprintf("%.3g %%", share*100)
+}
+
+// seconds keeps tenths, so that what is just over a limit does not read as the limit.
+func seconds(n float64) string {
+	if n < 0 {
+		return "off"
+	}
+	return trimmed(time.Duration(n * float64(time.Second)).Round(100 * time.Millisecond))
 }
 
 func figure(f float64) string {

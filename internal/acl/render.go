@@ -266,9 +266,11 @@ func (r *renderer) duration(m Mark) string {
 	return fmt.Sprintf("for %s until %s", shortDuration(m.Until.Sub(r.p.Now)), m.Until.UTC().Format(time.RFC3339))
 }
 
-// shortDuration is 1h30m where Duration says 1h30m0s.
-func shortDuration(d time.Duration) string {
-	s := d.Round(time.Second).String()
+// shortDuration is whole seconds: 1h30m where Duration says 1h30m0s.
+func shortDuration(d time.Duration) string { return trimmed(d.Round(time.Second)) }
+
+func trimmed(d time.Duration) string {
+	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")
 	}

@@ -53,7 +53,7 @@ func TestSlackActsOnNothingThatCameFromTheLog(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, texts := slack.got()
-		for _, want := range []string{"812 requests", "AS64500 DE", "rule `login`", "stale-data: 900, limit 600", "*not_enforced*", "&lt;"} {
+		for _, want := range []string{"812 requests", "AS64500 DE", "rule `login`", "stale-data: 15m, limit 10m", "*not_enforced*", "&lt;"} {
 			if !strings.Contains(texts[0], want) {
 				t.Errorf("it does not say %q:\n%s", want, texts[0])
 			}
