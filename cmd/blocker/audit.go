@@ -87,8 +87,11 @@ func changeEvent(service string, ch acl.Change) ledger.Event {
 	if !ch.Mark.Until.IsZero() {
 		detail["until"] = ch.Mark.Until.UTC().Format(time.RFC3339)
 	}
-	if ch.Decision != nil && ch.Decision.Code != "" {
-		detail["code"] = ch.Decision.Code
+	if d := ch.Decision; d != nil && d.Code != "" {
+		detail["code"] = d.Code
+	}
+	if d := ch.Decision; d != nil && len(d.Rules) > 1 {
+		detail["rules"] = strings.Join(d.Rules, ",")
 	}
 	return ledger.Event{Event: verb, Outcome: ledger.Success, Target: service + "/" + ch.ACL + "/" + ch.Prefix.String(), Detail: detail}
 }

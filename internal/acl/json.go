@@ -11,9 +11,10 @@ import (
 type ChangeJSON struct {
 	Op     Op         `json:"op"`
 	ACL    string     `json:"acl"`
-	Prefix string     `json:"prefix"` // always with length
-	Rule   string     `json:"rule"`
-	Until  *time.Time `json:"until"` // null: no expiry
+	Prefix string     `json:"prefix"`          // always with length
+	Rule   string     `json:"rule"`            // the one that decides
+	Rules  []string   `json:"rules,omitempty"` // all that hit, those in shadow mode too
+	Until  *time.Time `json:"until"`           // null: no expiry
 	Reason string     `json:"reason"`
 }
 
@@ -30,6 +31,9 @@ func (p *Plan) ChangesJSON() []ChangeJSON {
 	out := make([]ChangeJSON, 0, len(p.Changes))
 	for _, c := range p.Changes {
 		j := ChangeJSON{Op: c.Op, ACL: c.ACL, Rule: c.Mark.Rule, Reason: cmp.Or(c.Reason, c.Code)}
+		if c.Decision != nil {
+			j.Rules = c.Decision.Rules
+		}
 		if c.Prefix.IsValid() {
 			j.Prefix = c.Prefix.String()
 		}

@@ -229,7 +229,7 @@ func (r *renderer) change(c Change) {
 	if c.Mark.Strikes > 0 && c.Mark.Kind != policy.KindExempt && c.Mark.Kind != policy.KindAllow {
 		strikes = fmt.Sprintf("strike %d", c.Mark.Strikes)
 	}
-	r.head(styles[c.Op], signs[c.Op], word(c), prefixText(c.Prefix), origin(d), rule(c.Mark.Rule), r.measured(d), duration, strikes, "in "+plain.Text(c.ACL, 60))
+	r.head(styles[c.Op], signs[c.Op], word(c), prefixText(c.Prefix), origin(d), r.rules(c, d.Rules), r.measured(d), duration, strikes, "in "+plain.Text(c.ACL, 60))
 	r.under(plain.Text(c.Reason, 300))
 	r.evidence(d)
 	if r.o.Undo != nil {
@@ -245,6 +245,25 @@ func rule(name string) string {
 		return ""
 	}
 	return "rule " + plain.Text(name, 60)
+}
+
+// rules names the rule that decides, and after it the others that hit; one in shadow mode has no part in a block.
+func (r *renderer) rules(c Change, all []string) string {
+	text := rule(c.Mark.Rule)
+	if text == "" {
+		return ""
+	}
+	var others []string
+	for _, name := range all {
+		a, known := r.o.Actions[name]
+		if shadow := known && !a.Enforce && c.Mark.Kind == policy.KindBlock; name != c.Mark.Rule && !shadow {
+			others = append(others, plain.Text(name, 60))
+		}
+	}
+	if len(others) == 0 {
+		return text
+	}
+	return "rules " + plain.Text(c.Mark.Rule, 60) + ", " + strings.Join(others, ", ")
 }
 
 // origin is where an address is, as far as the log tells.

@@ -19,7 +19,7 @@ func shown(t *testing.T) *acl.Plan {
 		row{acl: b2, prefix: "203.0.113.13", comment: "Ann's \x1b[31m"})
 	s.Skew = 0
 	attack := with(block("203.0.113.1", 412), func(d *policy.Decision) {
-		d.Rule, d.Strikes, d.Reason = "login-bruteforce", 2, "412 failed logins in 15m"
+		d.Rule, d.Rules, d.Strikes, d.Reason = "login-bruteforce", []string{"flood", "login-bruteforce", "watch"}, 2, "412 failed logins in 15m"
 		d.Offender.Measures = detect.Measures{Requests: 412, PeakPerMinute: 90, Errors: 412}
 		d.Offender.Evidence = &detect.Evidence{Country: "NZ", ASN: 64500, Paths: []detect.Count{{Value: "/login\x1b]0;owned\a", N: 412}}, Agents: []detect.Count{{Value: "curl/8\u202e", N: 412}}, Statuses: []detect.Count{{Value: "401", N: 412}}}
 	})
@@ -35,14 +35,14 @@ func shown(t *testing.T) *acl.Plan {
 
 func TestRenderReadsLikeAGoodDiff(t *testing.T) {
 	var b strings.Builder
-	if err := acl.Render(&b, shown(t), acl.RenderOptions{Actions: map[string]policy.Action{"login-bruteforce": {Floor: 60}}, Undo: undo}); err != nil {
+	if err := acl.Render(&b, shown(t), acl.RenderOptions{Actions: map[string]policy.Action{"login-bruteforce": {Floor: 60, CountsOnly: true, Enforce: true}, "flood": {Enforce: true}, "watch": {}}, Undo: undo}); err != nil {
 		t.Fatal(err)
 	}
 	want := `4 changes: 1 block, 1 allowlist entry, 1 extension, 1 release; 1 refused, 1 kept
 ? limit    loss failed: 20 %, limit 5 %
 + allow    198.51.100.0/24      without end  in edgewarden_exempt
            office
-+ block    203.0.113.1/32       NZ AS64500  rule login-bruteforce  412 requests (60 make an offender)  for 1h until 2026-05-06T08:08:09Z  strike 2  in edgewarden_1
++ block    203.0.113.1/32       NZ AS64500  rules login-bruteforce, flood  412 requests (60 make an offender)  for 1h until 2026-05-06T08:08:09Z  strike 2  in edgewarden_1
            412 failed logins in 15m
            peak 90/min; 0 ok, 412 errors; 401 ×412; /login\x1b]0;owned\x07 ×412; "curl/8\u202e"
            undo: undo 203.0.113.1/32
@@ -126,8 +126,8 @@ func TestJSONShapes(t *testing.T) {
 	want := `{"changes":[` +
 		`{"op":"delete","acl":"edgewarden_1","prefix":"203.0.113.10/32","rule":"flood","until":"2026-05-06T07:07:09Z","reason":"its time is over: 2026-05-06T07:07:09Z"},` +
 		`{"op":"create","acl":"edgewarden_exempt","prefix":"198.51.100.0/24","rule":"-","until":null,"reason":"office"},` +
-		`{"op":"create","acl":"edgewarden_1","prefix":"203.0.113.1/32","rule":"login-bruteforce","until":"2026-05-06T08:08:09Z","reason":"412 failed logins in 15m"},` +
-		`{"op":"update","acl":"edgewarden_1","prefix":"203.0.113.11/32","rule":"flood","until":"2026-05-06T09:08:09Z","reason":"too many requests"}],` +
+		`{"op":"create","acl":"edgewarden_1","prefix":"203.0.113.1/32","rule":"login-bruteforce","rules":["flood","login-bruteforce","watch"],"until":"2026-05-06T08:08:09Z","reason":"412 failed logins in 15m"},` +
+		`{"op":"update","acl":"edgewarden_1","prefix":"203.0.113.11/32","rule":"flood","rules":["flood"],"until":"2026-05-06T09:08:09Z","reason":"too many requests"}],` +
 		`"refusals":[{"key":"203.0.113.13","rule":"flood","code":"foreign_entry","reason":"already in edgewarden_2 by somebody else's entry id003, comment \"Ann's \\x1b[31m\""}]}`
 	if d := cmp.Diff(want, string(got)); d != "" {
 		t.Errorf("(-want +got):\n%s", d)

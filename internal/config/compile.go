@@ -71,6 +71,7 @@ func actions(rules []Rule, set *detect.Set) map[string]policy.Action {
 			Window:     filled.Window,
 			Report:     filled.Group == detect.ByASN || filled.Group == detect.ByJA4,
 			AllRows:    where == "" || where == "true",
+			Asks:       set.Asked(filled.Name),
 		}
 	}
 	return out

@@ -31,6 +31,14 @@ func TestCompileSaysWhatOffendersGet(t *testing.T) {
 		"scored":   {Block: time.Hour, Floor: 10, FloorOf: "requests", Window: 15 * time.Minute, AllRows: true},
 		"networks": {Block: time.Hour, Enforce: true, CountsOnly: true, Floor: 100, FloorOf: "requests", Window: 10 * time.Minute, Report: true, AllRows: true},
 	}
+	asks := map[string]int{"counts": 2, "scored": 2, "networks": 1}
+	for name, a := range got {
+		if len(a.Asks) != asks[name] {
+			t.Errorf("rule %s asks for %d things, want %d", name, len(a.Asks), asks[name])
+		}
+		a.Asks = nil // detect's own tests look into them
+		got[name] = a
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -92,9 +92,17 @@ func (m Measures) Count(name string) int64 {
 // Sent is the requests in words, with what they weigh where the rule's when names weight: "300 requests with a weight of 6000 in all".
 func (m Measures) Sent() string {
 	if m.Weighed {
-		return fmt.Sprintf("%d requests with a weight of %d in all", m.Requests, m.Weight)
+		return fmt.Sprintf("%s with a weight of %d in all", Requests(m.Requests), m.Weight)
 	}
-	return fmt.Sprintf("%d requests", m.Requests)
+	return Requests(m.Requests)
+}
+
+// Requests is so many of them in words: 1 request, 412 requests.
+func Requests(n int64) string {
+	if n == 1 {
+		return "1 request"
+	}
+	return fmt.Sprintf("%d requests", n)
 }
 
 // ErrorShare is Errors divided by Requests; 0 without requests.

@@ -87,9 +87,9 @@ func (d *decider) judgePresent(b Block) *Decision {
 func (d *decider) sent(b Block) string {
 	a, after := d.in.Actions[b.Rule], d.after[afterKey{b.Prefix, b.Rule}]
 	if a.Bounded() == weight {
-		return fmt.Sprintf("%s in %d requests", a.Amount(fmt.Sprint(a.since(after))), after.Requests)
+		return fmt.Sprintf("%s in %s", a.Amount(fmt.Sprint(a.since(after))), detect.Requests(after.Requests))
 	}
-	return fmt.Sprintf("%d requests", after.Requests)
+	return detect.Requests(after.Requests)
 }
 
 // mustGo says why a present entry has to be released before its time. Width and
@@ -180,7 +180,7 @@ func (d *decider) begin(kind Kind, c *candidate, offenders []*detect.Offender, w
 	dec := d.add(Decision{
 		Verb: VerbBlock, Kind: kind, Key: Key(c.prefix), Prefix: c.prefix, Rule: worst.Rule,
 		Since: d.now, Until: d.now.Add(length), Strikes: strikes,
-		Reason: blockReason(worst, strikes, length, shared),
+		Reason: d.in.Actions[worst.Rule].blockReason(worst, othersThan(worst, fresh), strikes, length, shared),
 	})
 	if d.in.ByHand {
 		dec.Reason = sentence("Blocked by hand for %s.", shortDuration(length))
@@ -191,6 +191,18 @@ func (d *decider) begin(kind Kind, c *candidate, offenders []*detect.Offender, w
 		dec.attachRules(c.shadow)
 	}
 	return dec
+}
+
+// othersThan names the rules of the other offenders, each once, in order.
+func othersThan(o *detect.Offender, all []*detect.Offender) []string {
+	var names []string
+	for _, x := range all {
+		if x.Rule != o.Rule {
+			names = append(names, x.Rule)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // remembered gives the strikes that are not forgotten yet.

@@ -15,15 +15,23 @@ const maxKeyText = 64
 // sentence formats one sentence for a person.
 func sentence(format string, args ...any) string { return fmt.Sprintf(format, args...) }
 
-func blockReason(o *detect.Offender, strikes int, length time.Duration, shared bool) string {
+// blockReason says what the rule that decides measured, and which others hit too.
+func (a Action) blockReason(o *detect.Offender, others []string, strikes int, length time.Duration, shared bool) string {
 	var b strings.Builder
 	m := o.Measures
-	fmt.Fprintf(&b, "Rule %s: %s", o.Rule, m.Sent())
+	sent := m.Sent()
+	if !a.oneCount() {
+		sent = a.met(m)
+	}
+	fmt.Fprintf(&b, "Rule %s: %s", o.Rule, sent)
 	if m.PeakPerMinute > 0 {
 		fmt.Fprintf(&b, ", at most %d a minute", m.PeakPerMinute)
 	}
 	if m.Errors > 0 {
 		fmt.Fprintf(&b, ", %d of them failed", m.Errors)
+	}
+	if len(others) > 0 {
+		fmt.Fprintf(&b, "; met, too: rule %s", strings.Join(others, ", rule "))
 	}
 	fmt.Fprintf(&b, "; strike %d, %s", strikes, shortDuration(length))
 	if shared {

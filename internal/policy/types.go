@@ -2,7 +2,6 @@ package policy
 
 import (
 	"cmp"
-	"fmt"
 	"net/netip"
 	"time"
 
@@ -37,11 +36,12 @@ type Action struct {
 	Block      time.Duration // of a first strike; 0 means 1 h
 	Enforce    bool          // false is shadow mode
 	CountsOnly bool
-	Floor      int64         // of what FloorOf names, see detect.Set.Floor; less than 1 means 1
-	FloorOf    string        // see detect.Set.FloorOf; empty means requests. Bounded says it
-	Window     time.Duration // the rule's window; 0 means unknown
-	Report     bool          // asn and ja4 rules: never blocked
-	AllRows    bool          // the rule has no where, so that its measures see all of an address's or prefix's requests
+	Floor      int64          // of what FloorOf names, see detect.Set.Floor; less than 1 means 1
+	FloorOf    string         // see detect.Set.FloorOf; empty means requests. Bounded says it
+	Window     time.Duration  // the rule's window; 0 means unknown
+	Report     bool           // asn and ja4 rules: never blocked
+	AllRows    bool           // the rule has no where, so that its measures see all of an address's or prefix's requests
+	Asks       []detect.Asked // what its when compares with numbers; empty means unknown, or none: see detect.Set.Asked
 }
 
 // Bounded is the counter that the rule bounds by its Floor.
@@ -66,18 +66,6 @@ func (a Action) since(after detect.After) int64 {
 
 // weight is the one measure that is no number of anything.
 const weight = "weight"
-
-// Measured says how many an offender has of what the rule asks for, beside how many that is: "412 requests (60 make an offender)".
-func (a Action) Measured(m detect.Measures) string {
-	t := fmt.Sprintf("%d requests", m.Requests)
-	if of := a.Bounded(); of != "requests" {
-		t = fmt.Sprintf("%s in %d requests", a.Amount(fmt.Sprint(m.Count(of))), m.Requests)
-	}
-	if a.Floor > 0 {
-		t += fmt.Sprintf(" (%d make an offender)", a.Floor)
-	}
-	return t
-}
 
 // Past is what is remembered of an address whose block has ended. It is an alias so
 // that what the ledger remembers, declared the same there, fits without a door between the rooms.
