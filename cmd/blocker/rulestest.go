@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,18 +14,18 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 
-	"edgewarden/internal/config"
 	"edgewarden/internal/detect"
 	"edgewarden/internal/detect/duckdb"
 	"edgewarden/internal/lake"
-	"edgewarden/internal/parse"
 	"edgewarden/internal/plain"
-	"edgewarden/internal/record"
 )
 
 // rulesTests is a file of `blocker rules test`: made-up traffic and whom the rules must name for it.
 //
+//	service: SVC1 # only where the configuration has services with different rules; a test may name its own
 //	tests:
 //	  - name: a flood is caught, its neighbour is not
 //	    traffic:
@@ -35,20 +36,17 @@ import (
 //	    offenders:
 //	      - {rule: flood, key: 203.0.113.9}
 type rulesTests struct {
-	Tests []rulesTestCase `yaml:"tests"`
+	Service string          `yaml:"service"` // whose rules; empty where there is no choice
+	Tests   []rulesTestCase `yaml:"tests"`
+
+	place func(path ...any) string // where a value stands: file:line:column
 }
 
 type rulesTestCase struct {
 	Name      string         `yaml:"name"`
+	Service   string         `yaml:"service"` // empty means the file's
 	Traffic   []testTraffic  `yaml:"traffic"`
 	Offenders []testOffender `yaml:"offenders"`
-}
-
-// testTraffic is one request, or several alike.
-type testTraffic struct {
-	Repeat  int            `yaml:"repeat"` // 0 means once
-	Over    string         `yaml:"over"`   // spread evenly over so long before T; empty means one minute
-	Request map[string]any `yaml:"request"`
 }
 
 type testOffender struct {
@@ -56,39 +54,29 @@ type testOffender struct {
 	Key  string `yaml:"key"`
 }
 
-// testRequestsMax bounds a test, whose requests all go through the store.
-const testRequestsMax = 1_000_000
-
 // testRules runs every case of a file against the configured rules, through the real parser, lake and engine.
 func (p *program) testRules(ctx context.Context, file string) (int, error) {
 	s, err := p.settings()
 	if err != nil {
 		return exitUsage, err
 	}
-	svc := s.servicesOrAll()[0]
-	set, _, err := config.Compile(svc.Rules, s.period, svc.Classes...)
-	if err == nil && len(svc.Rules) == 0 {
-		err = errors.New("no rules: name a file with --rules, or put rules into --config")
-	}
+	subjects, err := s.testSubjects()
 	if err != nil {
-		return exitUsage, usageError{err}
+		return exitUsage, err
 	}
-	content, err := os.ReadFile(file)
+	tests, err := readRulesTests(file)
 	if err != nil {
-		return exitUsage, usagef("reading the tests: %v", err)
-	}
-	var tests rulesTests
-	if err := yaml.UnmarshalWithOptions(content, &tests, yaml.Strict()); err != nil {
-		return exitUsage, usagef("%s: %v", file, err)
-	}
-	if len(tests.Tests) == 0 {
-		return exitUsage, usagef("%s: no tests: want a list under the key tests", file)
+		return exitUsage, err
 	}
 	reply := rulesTestReply{Schema: schemaVersion}
-	for _, c := range tests.Tests {
-		wrong, err := c.run(ctx, set)
+	for i, c := range tests.Tests {
+		under, err := subjects.choose(cmp.Or(c.Service, tests.Service))
 		if err != nil {
-			return exitUsage, usagef("%s: test %q: %v", file, c.Name, err)
+			return exitUsage, usagef("%s: test %q: %v", tests.place("tests", i, "name"), c.Name, err)
+		}
+		wrong, err := c.run(ctx, subjects, under, func(path ...any) string { return tests.place(append([]any{"tests", i}, path...)...) })
+		if err != nil {
+			return exitUsage, usageError{err}
 		}
 		reply.add(c.Name, wrong)
 	}
@@ -102,6 +90,47 @@ func (p *program) testRules(ctx context.Context, file string) (int, error) {
 		return code, enc.Encode(reply)
 	}
 	return code, reply.text(p.stdout)
+}
+
+// readRulesTests reads a file of tests.
+func readRulesTests(file string) (tests rulesTests, err error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return tests, usagef("reading the tests: %v", err)
+	}
+	if err := yaml.UnmarshalWithOptions(content, &tests, yaml.Strict()); err != nil {
+		return tests, usagef("%s: %v", file, err)
+	}
+	if len(tests.Tests) == 0 {
+		return tests, usagef("%s: no tests: want a list under the key tests", file)
+	}
+	parsed, err := parser.ParseBytes(content, 0)
+	if err != nil {
+		return tests, usagef("%s: %v", file, err)
+	}
+	tests.place = func(path ...any) string { return placeIn(file, parsed, path) }
+	return tests, nil
+}
+
+// placeIn is file:line:column of the value at the path, or the file where that does not say.
+func placeIn(file string, parsed *ast.File, path []any) string {
+	b := (&yaml.PathBuilder{}).Root()
+	for _, step := range path {
+		switch step := step.(type) {
+		case int:
+			b = b.Index(uint(step))
+		case string:
+			if step != "" {
+				b = b.Child(step)
+			}
+		}
+	}
+	node, err := b.Build().FilterFile(parsed)
+	if err != nil || node == nil {
+		return file
+	}
+	at := node.GetToken().Position
+	return fmt.Sprintf("%s:%d:%d", file, at.Line, at.Column)
 }
 
 // rulesTestReply is what rules test prints.
@@ -145,18 +174,18 @@ func (r *rulesTestReply) text(w io.Writer) error {
 	return err
 }
 
-// run plays one case and says what differs from what it expects.
-func (c rulesTestCase) run(ctx context.Context, set *detect.Set) (wrong []string, err error) {
+// run plays one case and says what differs from what it expects. place says where a part of it stands.
+func (c rulesTestCase) run(ctx context.Context, subjects testSubjects, under testSubject, place func(path ...any) string) (wrong []string, err error) {
+	to := time.Now().UTC().Truncate(time.Hour) // T at an hour's edge shows both of its folders
+	rows, err := c.records(to, under.service, place)
+	if err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "edgewarden-rules-test-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	to := time.Now().UTC().Truncate(time.Hour) // T at an hour's edge shows both of its folders
-	rows, err := c.records(to)
-	if err != nil {
-		return nil, err
-	}
 	writer, err := lake.OpenWriter(lake.Options{Dir: dir})
 	if err != nil {
 		return nil, err
@@ -169,86 +198,30 @@ func (c rulesTestCase) run(ctx context.Context, set *detect.Set) (wrong []string
 		return nil, err
 	}
 	defer engine.Close()
-	found, err := engine.Detect(ctx, detect.Query{Set: set, To: to, Now: time.Now().UTC()})
+	found, err := engine.Detect(ctx, detect.Query{Set: under.set, To: to, Now: time.Now().UTC()})
 	if err != nil {
 		return nil, err
 	}
-	return c.compare(found.Offenders, set), nil
+	return c.compare(found.Offenders, subjects, under), nil
 }
 
 // compare holds what was found against what was expected.
-func (c rulesTestCase) compare(found []detect.Offender, set *detect.Set) (wrong []string) {
-	known := map[string]bool{}
-	for _, r := range set.Rules() {
-		known[r.Name] = true
-	}
+func (c rulesTestCase) compare(found []detect.Offender, subjects testSubjects, under testSubject) (wrong []string) {
 	got := map[testOffender]detect.Measures{}
 	for _, o := range found {
 		got[testOffender{o.Rule, o.Key}] = o.Measures
 	}
 	for _, want := range c.Offenders {
-		if !known[want.Rule] {
-			wrong = append(wrong, fmt.Sprintf("there is no rule %q", want.Rule))
-		} else if _, ok := got[want]; !ok {
-			wrong = append(wrong, fmt.Sprintf("rule %s does not name %s", want.Rule, want.Key))
+		folded := testOffender{want.Rule, under.fold(want)}
+		if !under.has(want.Rule) {
+			wrong = append(wrong, subjects.whose(want.Rule, under))
+		} else if _, ok := got[folded]; !ok {
+			wrong = append(wrong, fmt.Sprintf("rule %s does not name %s", want.Rule, folded.Key))
 		}
-		delete(got, want)
+		delete(got, folded)
 	}
 	for _, o := range slices.SortedFunc(maps.Keys(got), func(a, b testOffender) int { return strings.Compare(a.Rule+a.Key, b.Rule+b.Key) }) {
 		wrong = append(wrong, fmt.Sprintf("rule %s names %s with %s, which was not expected", o.Rule, o.Key, got[o].Sent()))
 	}
 	return wrong
-}
-
-// records makes the case's requests, each by way of a line in our format and the real parser.
-func (c rulesTestCase) records(to time.Time) ([]record.Record, error) {
-	var rows []record.Record
-	parser := parse.New()
-	for i, t := range c.Traffic {
-		n, over := max(t.Repeat, 1), time.Minute
-		if t.Over != "" {
-			d, err := config.ParseDuration(t.Over)
-			if err != nil {
-				return nil, fmt.Errorf("traffic %d: over: %w", i+1, err)
-			}
-			over = d
-		}
-		if len(rows)+n > testRequestsMax {
-			return nil, fmt.Errorf("traffic %d: more than %d requests in one test", i+1, testRequestsMax)
-		}
-		for j := range n {
-			at := to.Add(-time.Duration(float64(over) * float64(j+1) / float64(n+1)))
-			line, err := testLine(t.Request, at)
-			if err != nil {
-				return nil, fmt.Errorf("traffic %d: %w", i+1, err)
-			}
-			var r record.Record
-			parser.Parse(line, parse.Meta{Received: at, Sender: record.SenderToken, Position: fmt.Sprintf("%016x-%016x", 0, len(rows))}, &r)
-			if r.Kind != record.KindRequest {
-				return nil, fmt.Errorf("traffic %d: not a request: %s", i+1, r.Problem)
-			}
-			rows = append(rows, r)
-		}
-	}
-	if len(rows) == 0 {
-		return nil, errors.New("no traffic")
-	}
-	return rows, nil
-}
-
-// testLine writes a request as the edge would.
-func testLine(request map[string]any, at time.Time) ([]byte, error) {
-	line := map[string]any{"service_id": "TEST", "method": "GET", "path": "/", "status": 200, "host": "example.com", "first_hop": true, "blocked": false}
-	for name, v := range request {
-		f, ok := record.ByName(name)
-		if !ok || record.Fields[f].Origin != record.FromLine || f == record.Timestamp {
-			return nil, fmt.Errorf("request: %q is no field of a line (docs/fields.md)", name)
-		}
-		line[name] = v
-	}
-	if _, ok := request["client_ip"]; !ok {
-		return nil, errors.New("request: client_ip is missing")
-	}
-	line["timestamp"] = at.Format(time.RFC3339Nano)
-	return json.Marshal(line)
 }
