@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"edgewarden/internal/backtest"
@@ -94,10 +95,14 @@ func (p *program) backtest(ctx context.Context, cmd backtestCmd) (int, error) {
 		}
 		reports = append(reports, rep)
 	}
-	if p.flags.JSON {
-		return exitOK, p.encode(backtestReply{Schema: schemaVersion, Backtests: reports, Warnings: append([]string{}, r.known.warnings...)})
+	code := exitOK
+	if slices.ContainsFunc(reports, func(r *backtest.Report) bool { return r.Covered == nil }) {
+		code = exitFailed // there was nothing to judge by
 	}
-	return exitOK, backtestText(p.stdout, reports, r.known.warnings, cmd.Top)
+	if p.flags.JSON {
+		return code, p.encode(backtestReply{Schema: schemaVersion, Backtests: reports, Warnings: append([]string{}, r.known.warnings...)})
+	}
+	return code, backtestText(p.stdout, reports, r.known.warnings, cmd.Top)
 }
 
 // codeOf tells a wrong call from one that failed.

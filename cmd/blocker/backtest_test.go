@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ func TestABacktestSaysWhoWouldHaveBeenBlocked(t *testing.T) {
 	w.T = w.T.Add(10 * time.Minute)
 
 	o := w.want(w.run("backtest", "--since", "1h"), exitOK)
-	for _, want := range []string{"MODE NOW", "flood", "enforce", "scan", "shadow", attacker, "203.0.113.60", "In 1h these rules would have made 2 blocks of 2 entries"} {
+	for _, want := range []string{"MODE NOW", "flood", "enforce", "scan", "shadow", attacker, "203.0.113.60", "there are rows of 5m in the 1h asked for, from 2031-05-06 07:25 to 2031-05-06 07:30", "In 5m of data these rules would have made 2 blocks of 2 entries", "The guard's limits and the room in the ACL are left out"} {
 		if !strings.Contains(o.stdout, want) {
 			t.Errorf("the text does not say %q:\n%s", want, o.stdout)
 		}
@@ -121,5 +122,33 @@ func TestSuggestSaysWhatAThresholdWouldMeet(t *testing.T) {
 	}
 	if o := w.want(w.run("suggest", "--since", "5m"), exitUsage); !strings.Contains(o.stderr, "longest window, 10m") {
 		t.Errorf("stderr: %s", o.stderr)
+	}
+}
+
+// Where there is nothing to look at, nothing was found out: that is no success.
+func TestWithoutRowsNothingIsSaidAboutTheRules(t *testing.T) {
+	w := newWorld(t)
+	w.everyday()
+	w.store()
+	for _, command := range []string{"backtest", "suggest"} {
+		o := w.want(w.raw(command, "--since", "14d", "--lake", w.lake(), "--rules", filepath.Join(w.dir, "rules.yaml"), "--service-id", "WRONG", "--now", w.T.Format(time.RFC3339)), exitFailed)
+		if !strings.Contains(o.stdout, "NO ROWS of service WRONG from 2031-04-22 07:30 to 2031-05-06 07:30: this says nothing about the rules. Is the service id right") || strings.Contains(o.stdout, "blocked nobody") {
+			t.Errorf("%s: %s", command, o.stdout)
+		}
+		w.want(w.raw(command, "--since", "14d", "--lake", t.TempDir(), "--rules", filepath.Join(w.dir, "rules.yaml"), "--service-id", "SVC1", "--now", w.T.Format(time.RFC3339), "--json"), exitFailed)
+	}
+}
+
+func TestABacktestNamesTheRulesItHasNoBaselineFor(t *testing.T) {
+	w := newWorld(t)
+	w.everyday()
+	w.store()
+	w.file("rules.yaml", rulesText+"  - {name: usual, window: 10m, when: baseline_ratio >= 2.0 && requests >= 2}\n")
+	o := w.want(w.run("backtest", "--since", "1h"), exitOK)
+	if !strings.Contains(o.stdout, "Not judged by its baseline: rule usual. A backtest knows no baseline") {
+		t.Error(o.stdout)
+	}
+	if r := w.backtests(w.want(w.run("backtest", "--since", "1h", "--json"), exitOK))[0]; len(r.Baselines) != 1 || r.Baselines[0] != "usual" {
+		t.Errorf("%+v", r.Baselines)
 	}
 }

@@ -22,13 +22,25 @@ func backtestText(w io.Writer, reports []*backtest.Report, warnings []string, to
 		fmt.Fprintf(&b, "ALERT: %s\n", plain.Text(warning, 0))
 	}
 	for _, r := range reports {
-		fmt.Fprintf(&b, "backtest%s from %s to %s, a run every %s, as if every rule enforced\n\n", ofService(plain.Text(r.ServiceID, 60)), minuteText(r.From), minuteText(r.To), r.Step)
+		fmt.Fprintf(&b, "backtest%s from %s to %s, a run every %s, as if every rule enforced\n", ofService(plain.Text(r.ServiceID, 60)), minuteText(r.From), minuteText(r.To), r.Step)
+		if r.Covered == nil {
+			b.WriteString(noRowsText(r.ServiceID, r.From, r.To) + "\n")
+			continue
+		}
+		if text := coveredText(r.Covered, r.To.Sub(r.From)); text != "" {
+			b.WriteString(text + "\n")
+		}
+		b.WriteString("\n")
 		rulesTable(&b, r)
 		blocksTable(&b, r, top)
 		refusalsTable(&b, "saved by a list of today", r.Saved)
 		refusalsTable(&b, "offenders that would not have been blocked", r.Unblocked)
 		comparisonText(&b, r.Real)
 		b.WriteString("\n" + aloud(r) + "\n")
+		if len(r.Baselines) > 0 {
+			fmt.Fprintf(&b, "Not judged by its baseline: rule %s. A backtest knows no baseline, so that no comparison with one holds and such a rule finds too few or nobody.\n", strings.Join(r.Baselines, ", rule "))
+		}
+		b.WriteString("The guard's limits and the room in the ACL are left out: a run may refuse some of these blocks.\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -108,9 +120,9 @@ func comparisonText(b *strings.Builder, c *backtest.Comparison) {
 
 // aloud is the summary that can be read aloud.
 func aloud(r *backtest.Report) string {
-	length := backtest.Duration(r.To.Sub(r.From)).String()
-	if days := r.To.Sub(r.From) / (24 * time.Hour); days >= 2 && r.To.Sub(r.From)%(24*time.Hour) == 0 {
-		length = fmt.Sprintf("%d days", days)
+	length := lengthText(r.To.Sub(r.From))
+	if !r.Covered.Whole(r.To.Sub(r.From)) {
+		length = lengthText(time.Duration(r.Covered.Length)) + " of data"
 	}
 	if len(r.Blocks) == 0 {
 		return fmt.Sprintf("In %s these rules would have blocked nobody; %s were looked at.", length, counted(r.Requests, "request"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"edgewarden/internal/backtest"
@@ -45,10 +46,14 @@ func (p *program) suggest(ctx context.Context, cmd suggestCmd) (int, error) {
 		}
 		all = append(all, s)
 	}
-	if p.flags.JSON {
-		return exitOK, p.encode(map[string]any{"schema": schemaVersion, "suggestions": all})
+	code := exitOK
+	if slices.ContainsFunc(all, func(s *backtest.Suggestions) bool { return s.Covered == nil }) {
+		code = exitFailed // there was nothing to measure
 	}
-	return exitOK, suggestText(p.stdout, all)
+	if p.flags.JSON {
+		return code, p.encode(map[string]any{"schema": schemaVersion, "suggestions": all})
+	}
+	return code, suggestText(p.stdout, all)
 }
 
 func (r *replaying) suggestOptions(svc config.Service) (backtest.SuggestOptions, error) {
@@ -68,7 +73,15 @@ func (r *replaying) suggestOptions(svc config.Service) (backtest.SuggestOptions,
 func suggestText(w io.Writer, all []*backtest.Suggestions) error {
 	var b strings.Builder
 	for _, s := range all {
-		fmt.Fprintf(&b, "measured%s from %s to %s; a sample is an address (or what the rule groups by) in one window\n\n", ofService(plain.Text(s.ServiceID, 60)), minuteText(s.From), minuteText(s.To))
+		fmt.Fprintf(&b, "measured%s from %s to %s; a sample is an address (or what the rule groups by) in one window\n", ofService(plain.Text(s.ServiceID, 60)), minuteText(s.From), minuteText(s.To))
+		if s.Covered == nil {
+			b.WriteString(noRowsText(s.ServiceID, s.From, s.To) + "\n")
+			continue
+		}
+		if text := coveredText(s.Covered, s.To.Sub(s.From)); text != "" {
+			b.WriteString(text + "\n")
+		}
+		b.WriteByte('\n')
 		table(&b, func(row func(...any)) {
 			row("RULE", "MEASURE", "WINDOW", "SAMPLES", "P50", "P90", "P99", "P99.9", "MAX", "GAP", "NOW", "WOULD MEET", "PROPOSED", "WOULD MEET")
 			for _, x := range s.Suggestions {
@@ -90,6 +103,9 @@ func suggestText(w io.Writer, all []*backtest.Suggestions) error {
 			fmt.Fprintf(&b, "Nothing is suggested for %s: no lower bound on a count; shares and scores move with the traffic.\n", strings.Join(s.Without, ", "))
 		}
 		b.WriteString("Each bound is measured alone: the other conditions of its rule are left aside. Put a number into the rules, then look with blocker backtest.\n")
+		if s.BytesScanned > 0 {
+			fmt.Fprintf(&b, "Measuring read %s.\n", bytesText(s.BytesScanned))
+		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

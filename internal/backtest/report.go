@@ -19,10 +19,12 @@ type Report struct {
 	To        time.Time `json:"to"`
 	Step      Duration  `json:"step"`
 	Steps     int       `json:"steps"`
+	Covered   *Coverage `json:"covered"`  // what of it there are requests of, to a step; null: none
 	Requests  int64     `json:"requests"` // not refused then, at the first hop, whatever rule they match
 	Refused   Refused   `json:"refused"`
 
 	Rules     []RuleReport `json:"rules"`     // in the order of the file
+	Baselines []string     `json:"baselines"` // rules that compare with a baseline, which a backtest does not know: no such comparison holds
 	Blocks    []Block      `json:"blocks"`    // by what they would have refused, most first
 	Saved     []Refusal    `json:"saved"`     // offenders that a list would have kept from being blocked
 	Unblocked []Refusal    `json:"unblocked"` // offenders that were not blocked for another reason
@@ -127,7 +129,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 func (s *simulation) report() *Report {
 	steps := int(s.o.To.Sub(s.o.From) / s.o.Step)
 	r := &Report{ServiceID: s.o.ServiceID, From: s.o.To.Add(-time.Duration(steps) * s.o.Step), To: s.o.To, Step: Duration(s.o.Step), Steps: steps, Requests: s.requests,
-		Rules: []RuleReport{}, Blocks: []Block{}, Saved: []Refusal{}, Unblocked: []Refusal{},
+		Covered: cover(s.seen), Rules: []RuleReport{}, Baselines: []string{}, Blocks: []Block{}, Saved: []Refusal{}, Unblocked: []Refusal{},
 		MostBlocks: s.most, MostNewBlocks: s.mostNew, MostWrites: s.mostWrites, BytesScanned: s.bytes}
 	for _, b := range s.blocks {
 		r.Blocks = append(r.Blocks, s.blockReport(b))
@@ -140,6 +142,9 @@ func (s *simulation) report() *Report {
 	s.addresses(r)
 	for _, rule := range s.o.Set.Rules() {
 		r.Rules = append(r.Rules, s.ruleReport(rule))
+		if s.o.Set.UsesBaseline(rule.Name) {
+			r.Baselines = append(r.Baselines, rule.Name)
+		}
 	}
 	for _, x := range s.refusals {
 		switch x.Code {

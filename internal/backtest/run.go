@@ -48,6 +48,7 @@ type simulation struct {
 	spans   map[detect.Keyed][]detect.Span
 
 	requests, bytes           int64
+	seen                      []detect.Span // the steps that have requests
 	most, mostNew, mostWrites int
 	refusals                  map[refusalKey]*Refusal
 	offenders                 map[string]map[string]bool // by rule, the keys that met it
@@ -126,7 +127,10 @@ func (s *simulation) held(k detect.Keyed) []detect.Span {
 
 // step decides as a run at that time would have.
 func (s *simulation) step(now time.Time, i int, found *detect.Replayed) {
-	s.requests += found.Requests(i)
+	if n := found.Requests(i); n > 0 {
+		s.requests += n
+		s.seen = append(s.seen, detect.Span{From: now.Add(-s.o.Step), Until: now})
+	}
 	present := make([]policy.Block, 0, len(s.open))
 	for _, b := range s.open {
 		present = append(present, b.Block)

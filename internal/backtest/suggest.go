@@ -16,9 +16,13 @@ import (
 // A sample that is smaller says little about the tail, where thresholds lie.
 const (
 	leastSamples = 200  // without them nothing is suggested
-	soundSamples = 1000 // with fewer, or less than a day, the suggestion is weak
-	soundPeriod  = 24 * time.Hour
+	soundSamples = 1000 // with fewer, or less than about a day, the suggestion is weak
+	soundPeriod  = 24*time.Hour - quiet
 )
+
+// A proposal that would have refused more than a hundredth of all requests that went well is no natural gap between people
+// and attackers, wherever it lies.
+const okMost = 100
 
 // gapLeast is how many times the lower value the upper one of a natural gap is at least.
 const gapLeast = 1.5
@@ -40,6 +44,7 @@ type Suggestions struct {
 	ServiceID    string       `json:"service_id,omitempty"`
 	From         time.Time    `json:"from"`
 	To           time.Time    `json:"to"`
+	Covered      *Coverage    `json:"covered"` // what of it there are rows of; null: none
 	Suggestions  []Suggestion `json:"suggestions"`
 	Without      []string     `json:"without"` // rules without a lower bound on a counter: share, score and the like move with the traffic
 	BytesScanned int64        `json:"bytes_scanned"`
@@ -104,6 +109,13 @@ func EstimateSuggest(ctx context.Context, o SuggestOptions) (total int64, scans 
 	if err := o.validate(); err != nil {
 		return 0, 0, err
 	}
+	var rows []detect.HourRow
+	scan := o.hours(&rows)
+	scan.Dry = true
+	if total, err = o.Engine.Scan(ctx, scan); err != nil {
+		return total, scans, err
+	}
+	scans++
 	surveys, _ := o.surveys()
 	for _, s := range surveys {
 		for _, part := range s.Cut(o.Chunk, o.Deadline) {
@@ -127,6 +139,10 @@ func Suggest(ctx context.Context, o SuggestOptions) (*Suggestions, error) {
 	}
 	surveys, without := o.surveys()
 	out := &Suggestions{ServiceID: o.ServiceID, From: o.From, To: o.To, Suggestions: []Suggestion{}, Without: append([]string{}, without...)}
+	var err error
+	if out.Covered, out.BytesScanned, err = o.covered(ctx); err != nil {
+		return nil, fmt.Errorf("looking how much of the time there are rows of: %w", err)
+	}
 	scans, done := 0, 0
 	for _, s := range surveys {
 		scans += len(s.Cut(o.Chunk, o.Deadline))
@@ -150,7 +166,7 @@ func Suggest(ctx context.Context, o SuggestOptions) (*Suggestions, error) {
 			o.Progress(done, scans)
 		}
 		for i, p := range s.Probes {
-			out.Suggestions = append(out.Suggestions, seen[i].suggest(p, s.Windows(), time.Duration(s.Windows())*p.Window))
+			out.Suggestions = append(out.Suggestions, seen[i].suggest(p, s.Windows(), out.Covered.within(time.Duration(s.Windows())*p.Window)))
 		}
 	}
 	place := map[string]int{}
@@ -215,10 +231,42 @@ func (d *distribution) suggest(p detect.Probe, windows int, period time.Duration
 	}
 	proposed := d.bound(p, value)
 	s.Proposed = &proposed
+	s.Note += d.collateral(proposed, s.Present)
 	if s.Samples < soundSamples || period < soundPeriod {
 		s.Note += fmt.Sprintf("; weak: %d samples of %s, want %d of a day at least, better of a week", s.Samples, Duration(period), soundSamples)
 	}
 	return s
+}
+
+// collateral warns of a proposal that would have met many who were served, in place of leaving it to the reader of a number.
+func (d *distribution) collateral(proposed, present Bound) string {
+	all := d.bound(detect.Probe{}, 0)
+	if proposed.OK == 0 || proposed.OK*2 < proposed.Requests && proposed.OK*okMost <= all.OK {
+		return ""
+	}
+	keys := fmt.Sprintf("%d keys", proposed.Keys)
+	switch {
+	case proposed.KeysAtMost:
+		keys = "at most " + keys
+	case proposed.Keys == 1:
+		keys = "1 key"
+	}
+	text := fmt.Sprintf("; CAREFUL: %d of the %d requests it would have met went well, %s of all that did, of %s", proposed.OK, proposed.Requests, share(proposed.OK, all.OK), keys)
+	if proposed.Value < present.Value && present.OK < proposed.OK {
+		text += fmt.Sprintf(" (with the present bound %d)", present.OK)
+	}
+	return text + ": look whose they are before you use it"
+}
+
+// share is a part in percent: 3 %, 0.4 %, never nothing of something.
+func share(n, of int64) string {
+	switch p := 100 * float64(n) / float64(of); {
+	case p >= 1:
+		return fmt.Sprintf("%.0f %%", p)
+	case p >= 0.1:
+		return fmt.Sprintf("%.1f %%", p)
+	}
+	return "less than 0.1 %"
 }
 
 // at is the least value that a share of the samples does not exceed.

@@ -53,7 +53,7 @@ func TestASuggestionLiesInTheNaturalGap(t *testing.T) {
 	if got.Present.Value != 50 || got.Present.Keys != 1 {
 		t.Errorf("present %+v", got.Present)
 	}
-	if !strings.Contains(got.Note, "weak: 1203 samples of 2h") {
+	if !strings.Contains(got.Note, "weak: 1203 samples of 1h55m") {
 		t.Errorf("a sample of two hours is not called weak: %q", got.Note)
 	}
 }
@@ -87,5 +87,53 @@ func TestUntrustedRowsSuggestNothing(t *testing.T) {
 	got := suggest(t, recs, 12, detect.Rule{Name: "flood", Window: 10 * time.Minute, When: "requests >= 50"}).Suggestions[0]
 	if got.Proposed != nil || !strings.Contains(got.Note, "1203 samples are of rows nobody is blocked for") {
 		t.Errorf("%+v", got)
+	}
+}
+
+// The sample is as long as the data, however far back is looked.
+func TestASampleIsAsLongAsItsData(t *testing.T) {
+	recs := crowd(100, 12, 3)
+	for _, windows := range []int{12, 7 * 24 * 6} {
+		out := suggest(t, recs, 12, detect.Rule{Name: "flood", Window: 10 * time.Minute, When: "requests >= 50"})
+		long, err := backtest.Suggest(t.Context(), backtest.SuggestOptions{Engine: engine(t, recs), Set: detecttest.MustCompile(detect.Rule{Name: "flood", Window: 10 * time.Minute, When: "requests >= 50"}),
+			ServiceID: detecttest.Service, From: begin.Add(time.Duration(12-windows) * 10 * time.Minute), To: begin.Add(2 * time.Hour), Chunk: 24 * time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range []*backtest.Suggestions{out, long} {
+			if s.Covered == nil || s.Covered.Length.String() != "1h55m" || !s.Covered.Oldest.Equal(begin) || !strings.Contains(s.Suggestions[0].Note, "weak: 1203 samples of 1h55m") {
+				t.Errorf("covered %+v, %q", s.Covered, s.Suggestions[0].Note)
+			}
+		}
+	}
+}
+
+// Time in which there are no rows is no part of a sample.
+func TestAGapIsNoPartOfASample(t *testing.T) {
+	recs := crowd(100, 6, 0)
+	for _, r := range crowd(100, 6, 0) {
+		r.SetTime(record.Timestamp, r.Timestamp.Add(20*time.Hour))
+		recs = append(recs, r)
+	}
+	out := suggest(t, recs, 6*24, detect.Rule{Name: "flood", Window: 10 * time.Minute, When: "requests >= 50"})
+	if c := out.Covered; c == nil || c.Length.String() != "1h49m" || !c.Newest.Equal(begin.Add(20*time.Hour+54*time.Minute+31*time.Second)) {
+		t.Errorf("covered %+v", out.Covered)
+	}
+	for i := range recs {
+		recs[i].ServiceID = "ELSE"
+	}
+	if out := suggest(t, recs, 12, detect.Rule{Name: "flood", Window: 10 * time.Minute, When: "requests >= 50"}); out.Covered != nil {
+		t.Errorf("covered %+v without a row", out.Covered)
+	}
+}
+
+// A bound below which people are is proposed with what it would have done to them.
+func TestAProposalThatMeetsPeopleSaysSo(t *testing.T) {
+	got := suggest(t, crowd(100, 12, 3), 12, detect.Rule{Name: "flood", Window: 10 * time.Minute, When: "requests >= 5000"}).Suggestions[0]
+	if !strings.Contains(got.Note, "CAREFUL: 300 of the 600 requests it would have met went well, 4 % of all that did, of at most 3 keys (with the present bound 0)") {
+		t.Errorf("%q", got.Note)
+	}
+	if got := suggest(t, crowd(100, 12, 0), 12, detect.Rule{Name: "flood", Window: 10 * time.Minute, When: "requests >= 4"}).Suggestions[0]; strings.Contains(got.Note, "CAREFUL") {
+		t.Errorf("a proposal that meets nobody: %q", got.Note)
 	}
 }

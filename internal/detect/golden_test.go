@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -94,6 +95,9 @@ func statements() []statement {
 		{"lookup", func(d detect.Dialect) (detect.Statement, error) {
 			return full.Lookup("4f0e-_req", detecttest.T.Add(-24*time.Hour), detecttest.T, new([]detect.Sighting)).Compile(d, source(d))
 		}},
+		{"hours", func(d detect.Dialect) (detect.Statement, error) {
+			return full.Hours(detecttest.T.Add(-7*24*time.Hour), new([]detect.HourRow)).Compile(d, source(d))
+		}},
 		{"evidence-busy", func(d detect.Dialect) (detect.Statement, error) { return one.EvidenceSQL(d, source(d), plain, busy) }},
 	}
 }
@@ -154,7 +158,7 @@ func TestTheBigQueryStatementsReadTheTableAndEveryStepOnce(t *testing.T) {
 			t.Errorf("%s names the table %d times", s.name, n)
 		}
 		steps := cteName.FindAllStringSubmatch(st.SQL, -1)
-		if len(steps) < 3 && s.name != "repeats" && s.name != "lookup" {
+		if len(steps) < 3 && !slices.Contains([]string{"repeats", "lookup", "hours"}, s.name) {
 			t.Fatalf("%s has %d steps: the test looks at the wrong text", s.name, len(steps))
 		}
 		for _, step := range steps {

@@ -30,9 +30,10 @@ func RunSamples(t *testing.T, open Open) {
 	t.Run("an empty store", func(t *testing.T) { CheckSamples(t, open(t, nil).(detect.Replayer), nil) })
 }
 
-// CheckSamples surveys the half hour before T.
+// CheckSamples surveys the half hour before T, and asks of which hours there is anything.
 func CheckSamples(t *testing.T, e detect.Replayer, recs []record.Record) {
 	t.Helper()
+	checkHours(t, e, recs)
 	set := probeRules()
 	probes, without := set.Probes()
 	if len(probes) != 11 || !slices.Equal(without, []string{"outlier"}) {
