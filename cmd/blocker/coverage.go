@@ -22,7 +22,11 @@ func coveredText(c *backtest.Coverage, asked time.Duration) string {
 	if c.Whole(asked) {
 		return ""
 	}
-	return fmt.Sprintf("there are rows of %s in the %s asked for, from %s to %s", lengthText(time.Duration(c.Length)), lengthText(asked), minuteText(c.Oldest), minuteText(c.Newest))
+	gaps := ""
+	if c.Newest.Sub(c.Oldest)-time.Duration(c.Length) > time.Hour {
+		gaps = ", with gaps"
+	}
+	return fmt.Sprintf("there are rows of %s in the %s asked for, from %s to %s%s", lengthText(time.Duration(c.Length)), lengthText(asked), minuteText(c.Oldest), minuteText(c.Newest), gaps)
 }
 
 // noRowsText says that there is nothing to look at, and what to look at instead.

@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"edgewarden/internal/detect"
 	"edgewarden/internal/ledger"
-	"edgewarden/internal/plain"
 )
 
 // baselines are what the rules of a set usually count at this hour of the day, by the run summaries of earlier days.
@@ -110,7 +108,7 @@ type clusterDoc struct {
 func newFloodDoc(service string, f detect.Flood) floodDoc {
 	d := floodDoc{ServiceID: service, Rule: f.Rule, Window: short(f.Window), Trust: trustWords(f.Trust), Requests: f.Requests, Usual: f.Usual.Requests,
 		UsualFrom: f.Usual.From, Factor: f.Factor(), CaughtShare: part(f.Caught, f.Requests), Addresses: f.Addresses, MostOfOne: f.MostOfOne,
-		TopAddresses: f.TopAddresses, TopShare: part(f.TopRequests, f.Requests), Clusters: []clusterDoc{}, Advice: floodAdvice(f), Text: floodText(f)}
+		TopAddresses: f.TopAddresses, TopShare: part(f.TopRequests, f.Requests), Clusters: []clusterDoc{}, Advice: floodAdvice(f), Text: floodText([]detect.Flood{f})}
 	for _, c := range f.Clusters {
 		d.Clusters = append(d.Clusters, clusterDoc{By: c.By, Value: c.Value, Requests: c.Requests, Share: part(c.Requests, f.Requests), Addresses: c.Addresses,
 			MostOfOne: c.MostOfOne, TopShare: part(c.TopRequests, c.Requests)})
@@ -126,115 +124,6 @@ func trustWords(t detect.Trust) (words []string) {
 		words = append(words, "unauthenticated_sender")
 	}
 	return words
-}
-
-// floodText is one sentence to read aloud.
-func floodText(f detect.Flood) string {
-	to := ""
-	if p, ok := largest(f, "path"); ok && part(p.Requests, f.Requests) >= 0.9 {
-		to = " to " + plain.Text(p.Value, 80)
-	}
-	usual := fmt.Sprintf("%s× the usual %s (%s)", strconv.FormatFloat(f.Factor(), 'f', factorDigits(f.Factor()), 64), thousands(int64(f.Usual.Requests)), f.Usual.From)
-	if f.Usual.Requests < 1 {
-		usual = fmt.Sprintf("where none are usual (%s)", f.Usual.From)
-	}
-	text := fmt.Sprintf("flood: %s requests%s in %s by rule %s, %s", thousands(f.Requests), to, short(f.Window), f.Rule, usual)
-	if f.Caught > 0 {
-		text += fmt.Sprintf("; its offenders sent %s of them", percent(f.Caught, f.Requests))
-	}
-	if f.Addresses > 0 {
-		text += fmt.Sprintf("; %s addresses, the busiest has %s; blocking the top %d would stop %s", thousands(f.Addresses), thousands(f.MostOfOne), f.TopAddresses, percent(f.TopRequests, f.Requests))
-	}
-	if words := trustWords(f.Trust); len(words) > 0 {
-		text += "; rows are not trusted: " + strings.Join(words, ", ")
-	}
-	return text
-}
-
-func factorDigits(f float64) int {
-	if f < 10 {
-		return 1
-	}
-	return 0
-}
-
-// clusterText is what a flood shares, largest first; a value that less than a twentieth share says nothing.
-func clusterText(f detect.Flood) []string {
-	var out []string
-	for _, c := range f.Clusters {
-		if c.Requests*20 < f.Requests {
-			continue
-		}
-		text := fmt.Sprintf("%4s share %-6s %s: %s addresses, the busiest has %s", percent(c.Requests, f.Requests), c.By, clusterValue(c), thousands(c.Addresses), thousands(c.MostOfOne))
-		if c.Addresses > detect.FloodTop {
-			text += fmt.Sprintf("; blocking the top %d of them would stop %s of it", detect.FloodTop, percent(c.TopRequests, c.Requests))
-		}
-		out = append(out, text)
-	}
-	return out
-}
-
-func clusterValue(c detect.Cluster) string {
-	switch c.By {
-	case "asn":
-		return "AS" + plain.Text(c.Value, 20)
-	case "agent":
-		return strconv.Quote(plain.Text(c.Value, 80))
-	}
-	return plain.Text(c.Value, 80)
-}
-
-// floodAdvice says what would help. Nothing of it is done by itself: what half of a flood shares many customers may share too.
-func floodAdvice(f detect.Flood) string {
-	half := func(n int64) bool { return 2*n >= f.Requests }
-	if f.Addresses == 0 {
-		return ""
-	}
-	if half(f.TopRequests) {
-		return fmt.Sprintf("addresses would help: the top %d sent %s, but at least %d requests are needed for the rule; lower its when, or try one with blocker suggest", f.TopAddresses, percent(f.TopRequests, f.Requests), f.Floor)
-	}
-	var prefixes int64
-	for _, c := range f.Clusters {
-		if c.By == "prefix" {
-			prefixes += c.Requests
-		}
-	}
-	if half(prefixes) {
-		return fmt.Sprintf("no address stands out, but three prefixes sent %s: consider a rule with group: prefix", percent(prefixes, f.Requests))
-	}
-	for _, by := range []string{"ja4", "asn", "agent"} {
-		if c, ok := largest(f, by); ok && half(c.Requests) {
-			return fmt.Sprintf("no address rule helps here: consider to limit or challenge %s %s in VCL, after a look at how many of your usual clients share it, or rate limiting at the edge on the path", by, clusterValue(c))
-		}
-	}
-	if c, ok := largest(f, "path"); ok && half(c.Requests) {
-		return fmt.Sprintf("no address rule helps here: consider rate limiting or a challenge at the edge on %s", clusterValue(c))
-	}
-	return "no address rule helps here, and nothing is shared by half of it: consider caching or rate limiting at the edge for what the rule counts"
-}
-
-func largest(f detect.Flood, by string) (detect.Cluster, bool) {
-	for _, c := range f.Clusters {
-		if c.By == by {
-			return c, true
-		}
-	}
-	return detect.Cluster{}, false
-}
-
-// floodLines is everything said about a service's floods.
-func floodLines(floods []detect.Flood) []string {
-	var out []string
-	for _, f := range floods {
-		out = append(out, floodText(f))
-		for _, line := range clusterText(f) {
-			out = append(out, "  "+line)
-		}
-		if a := floodAdvice(f); a != "" {
-			out = append(out, "  "+a)
-		}
-	}
-	return out
 }
 
 func part(n, of int64) float64 {

@@ -38,8 +38,13 @@ func crowded(t *testing.T) *world {
 
 // earlierDays writes what the login rule counted at this hour on the last five days, and returns the ledger's path.
 func (w *world) earlierDays(requests int64) string {
+	return w.usually(requests, detect.Rule{Name: "login", Where: `method == "POST" && path == "/login"`, When: "requests >= 1", Window: 10 * time.Minute})
+}
+
+// usually is earlierDays for any rules.
+func (w *world) usually(requests int64, rules ...detect.Rule) string {
 	w.t.Helper()
-	set, err := detect.Compile([]detect.Rule{{Name: "login", Where: `method == "POST" && path == "/login"`, When: "requests >= 1", Window: 10 * time.Minute}})
+	set, err := detect.Compile(rules)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -51,8 +56,12 @@ func (w *world) earlierDays(requests int64) string {
 	defer store.Close()
 	for day := 5; day > 0; day-- {
 		at := w.T.Add(-time.Duration(day) * 24 * time.Hour)
+		counts := map[string]ledger.RuleCount{}
+		for _, r := range rules {
+			counts[r.Name] = ledger.RuleCount{Shape: set.Shape(r.Name), Requests: requests, Keys: 60, Median: 0.7, Scale: 0.4}
+		}
 		s := ledger.Summary{Time: at, Outcome: ledger.Success, Service: "SVC1", Window: 10 * time.Minute, Rows: 2000, Trusted: 2000,
-			Rules: map[string]ledger.RuleCount{"login": {Shape: set.Shape("login"), Requests: requests, Keys: 60, Median: 0.7, Scale: 0.4}}}
+			Rules: counts}
 		if err := ledger.NewChain(store, ledger.NewRun(at), "tester", "here").Add(context.Background(), s.Event()); err != nil {
 			w.t.Fatal(err)
 		}
@@ -92,8 +101,8 @@ func TestAFloodOfACrowdIsExplainedAndNothingIsBlocked(t *testing.T) {
 
 // What a rule on the weight asks for is no number of requests; how many it needs at least is.
 func TestTheAdviceOnAFloodSaysHowManyRequestsTheRuleNeeds(t *testing.T) {
-	f := detect.Flood{Requests: 1500, Addresses: 60, TopAddresses: 60, TopRequests: 1500, Floor: 150}
-	if got := floodAdvice(f); !strings.Contains(got, "the top 60 sent 100 %, but at least 150 requests are needed for the rule; lower its when") {
+	f := detect.Flood{Rule: "heavy", Requests: 1500, Addresses: 60, TopAddresses: 60, TopRequests: 1500, Floor: 150}
+	if got := floodAdvice(f); !strings.Contains(got, "the top 60 sent 100 %, but at least 150 requests are needed for rule heavy; lower its when") {
 		t.Error(got)
 	}
 }
@@ -187,5 +196,27 @@ func TestOverBigQueryOnlyAFloodCostsASecondScan(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Rules that count the same requests tell one story, and it is told once.
+func TestAFloodThatSeveralRulesCountIsSaidOnce(t *testing.T) {
+	w := crowded(t)
+	w.file("rules.yaml", `rules:
+  - {name: many, when: requests >= 60, window: 10m, block: 1h, mode: enforce}
+  - {name: steep, when: peak_per_minute >= 50, window: 10m, block: 1h}
+  - {name: odd, when: error_share > 0.9 && requests >= 40, window: 10m, block: 1h}
+`)
+	var rules []detect.Rule
+	for _, name := range []string{"many", "steep", "odd"} {
+		rules = append(rules, detect.Rule{Name: name, When: "requests >= 1", Window: 10 * time.Minute})
+	}
+	past := w.usually(100, rules...)
+	o := w.want(w.run("run", "--dry-run", "--ledger", past), exitOK)
+	if n := strings.Count(o.stdout, "flood: "); n != 1 || !strings.Contains(o.stdout, " in 10m by rules many, steep, odd, ") || strings.Count(o.stdout, "share ja4") != 1 {
+		t.Errorf("%d floods:\n%s", n, o.stdout)
+	}
+	if d := w.json(w.want(w.run("run", "--dry-run", "--json", "--ledger", past), exitOK)); len(d.Floods) != 3 || !strings.Contains(d.Floods[1].Text, "by rule steep, ") {
+		t.Errorf("%+v", d.Floods)
 	}
 }

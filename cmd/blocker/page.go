@@ -33,8 +33,8 @@ func (p *program) pageOf(r *report, period time.Duration, capacity int) (page []
 	run := pages.Run{ID: r.Run, DryRun: r.DryRun, Now: r.Now, To: r.To, Period: period, Flags: p.flagsForPeople()}
 	for _, s := range r.Services {
 		var floods []pages.Flood
-		for _, f := range s.Floods {
-			floods = append(floods, pages.Flood{Text: floodText(f), Clusters: clusterText(f), Advice: floodAdvice(f)})
+		for _, same := range alike(s.Floods) {
+			floods = append(floods, pages.Flood{Text: floodText(same), Clusters: clusterText(same[0]), Advice: floodAdvice(easiest(same))})
 		}
 		run.Services = append(run.Services, pages.Service{
 			Floods: floods, State: healthLine(s),
