@@ -15,7 +15,11 @@ func healthLine(s *serviceReport) string {
 	if h.Rows == 0 {
 		return ""
 	}
-	parts := []string{fmt.Sprintf("data: %s rows in %s", thousands(h.Rows), short(s.Window))}
+	rows := thousands(h.Rows) + " rows"
+	if h.Rows == 1 {
+		rows = "1 row"
+	}
+	parts := []string{fmt.Sprintf("data: %s in %s", rows, short(s.Window))}
 	switch {
 	case s.UsualRows > 0:
 		parts = append(parts, fmt.Sprintf("%s trusted (usual %s)", thousands(h.Trusted), thousands(s.UsualRows)))

@@ -117,5 +117,5 @@ func boundText(b backtest.Bound) string {
 	if b.KeysAtMost {
 		atMost = "at most "
 	}
-	return fmt.Sprintf("%s%d, %d requests ok", atMost, b.Keys, b.OK)
+	return fmt.Sprintf("%s%d, %s ok", atMost, b.Keys, counted(b.OK, "request"))
 }

@@ -87,7 +87,7 @@ func (e *ShadowEffect) add(a detect.After) {
 // String is one line for a report.
 func (e ShadowEffect) String() string {
 	if e.Active == 0 {
-		return fmt.Sprintf("rule %s (shadow): %d entries, whose addresses sent nothing it counts since", e.Rule, e.Entries)
+		return fmt.Sprintf("rule %s (shadow): %s, whose addresses sent nothing it counts since", e.Rule, number(e.Entries, "entry"))
 	}
-	return fmt.Sprintf("rule %s (shadow): would have refused %d requests (%d of them successful) of %d addresses since %s (%d entries)", e.Rule, e.Would, e.OK, e.Active, e.From.UTC().Format(time.RFC3339), e.Entries)
+	return fmt.Sprintf("rule %s (shadow): would have refused %s (%d of them successful) of %s since %s (%s)", e.Rule, detect.Requests(e.Would), e.OK, number(e.Active, "address"), e.From.UTC().Format(time.RFC3339), number(e.Entries, "entry"))
 }

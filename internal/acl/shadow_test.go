@@ -27,9 +27,9 @@ func TestWhatShadowRulesWouldHaveStopped(t *testing.T) {
 		answer("203.0.113.9", "flood", -time.Minute, 5, 5), answer("192.0.2.1", "probe", -time.Hour, 1000, 0),
 	}, t0)
 	want := []string{
-		"rule wide (shadow): would have refused 900 requests (180 of them successful) of 1 addresses since " + t0.Add(-time.Minute).UTC().Format(time.RFC3339) + " (1 entries)",
+		"rule wide (shadow): would have refused 900 requests (180 of them successful) of 1 address since " + t0.Add(-time.Minute).UTC().Format(time.RFC3339) + " (1 entry)",
 		"rule probe (shadow): would have refused 50 requests (10 of them successful) of 2 addresses since " + t0.Add(-9*time.Minute).UTC().Format(time.RFC3339) + " (3 entries)",
-		"rule flood (shadow): 1 entries, whose addresses sent nothing it counts since",
+		"rule flood (shadow): 1 entry, whose addresses sent nothing it counts since",
 	}
 	if len(got) != len(want) {
 		t.Fatalf("got %+v", got)

@@ -73,7 +73,7 @@ func (w *writer) batch(ctx context.Context, todo []numbered) error {
 	acl := todo[0].ACL
 	for try := 1; ; try++ {
 		if w.poison[acl] >= maxPoison {
-			return fmt.Errorf("%s %d entries of %s: left alone after %d refusals", todo[0].Op, len(todo), acl, maxPoison)
+			return fmt.Errorf("%s %s of %s: left alone after %d refusals", todo[0].Op, number(len(todo), "entry"), acl, maxPoison)
 		}
 		err := w.c.patch(ctx, w.s.Target.ServiceID, w.idOf(acl), todo)
 		if err == nil {
@@ -166,7 +166,7 @@ func (c *Client) patch(ctx context.Context, serviceID, aclID string, todo []numb
 	for _, ch := range todo {
 		ops = append(ops, operation(ch.Change))
 	}
-	what := fmt.Sprintf("%s %d entries of %s", todo[0].Op, len(todo), todo[0].ACL)
+	what := fmt.Sprintf("%s %s of %s", todo[0].Op, number(len(todo), "entry"), todo[0].ACL)
 	ex, err := c.call(ctx, what, func(f *fastly.Client) error {
 		return f.BatchModifyACLEntries(&fastly.BatchModifyACLEntriesInput{ServiceID: serviceID, ACLID: aclID, Entries: ops})
 	})
