@@ -429,7 +429,7 @@ func TestFiguresOfALimit(t *testing.T) {
 		"0.034 %, limit 0 %":  {Name: acl.LimitClaims, Value: 0.00034},
 		"<0.001 %, limit 0 %": {Name: acl.LimitClaims, Value: 1e-7},
 		"100 %, limit 5 %":    {Name: acl.LimitLoss, Value: 1, Limit: 0.05},
-		"15m1.5s, limit 10m":  {Name: acl.LimitStale, Value: 901.5, Limit: 600},
+		"15m2s, limit 10m":    {Name: acl.LimitStale, Value: 901.8, Limit: 600},
 		"24m1s, limit 10m":    {Name: acl.LimitStale, Value: 1441, Limit: 600},
 		"2m0.4s, limit 2m":    {Name: acl.LimitClockSkew, Value: 120.4, Limit: 120},
 		"30s, limit off":      {Name: acl.LimitClockSkew, Value: 30, Limit: -1},

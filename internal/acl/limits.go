@@ -86,7 +86,7 @@ func (c Check) Figures() (value, limit string) {
 	case LimitAhead, LimitNoAddress, LimitNotClient, LimitClaims, LimitRepeats, LimitLoss:
 		return percent(c.Value), percent(c.Limit)
 	case LimitStale, LimitClockSkew:
-		return seconds(c.Value), seconds(c.Limit)
+		return seconds(c.Value, c.Limit), seconds(c.Limit, c.Limit)
 	}
 	return figure(c.Value), figure(c.Limit)
 }
@@ -99,12 +99,16 @@ func percent(share float64) string {
 	return fmt.Sprintf("%.3g %%", share*100)
 }
 
-// seconds keeps tenths, so that what is just over a limit does not read as the limit.
-func seconds(n float64) string {
+// seconds keeps tenths only where what is just over a limit would read as the limit.
+func seconds(n, limit float64) string {
 	if n < 0 {
 		return "off"
 	}
-	return trimmed(time.Duration(n * float64(time.Second)).Round(100 * time.Millisecond))
+	d := time.Duration(n * float64(time.Second))
+	if whole := d.Round(time.Second); n == limit || whole.Seconds() != limit {
+		return trimmed(whole)
+	}
+	return trimmed(d.Round(100 * time.Millisecond))
 }
 
 func figure(f float64) string {

@@ -91,3 +91,23 @@ func values(dest []any) []any {
 	}
 	return out
 }
+
+// HoursAnswer is the answer to a statement of [detect.Query.Hours].
+func HoursAnswer(rows ...detect.HourRow) Answer {
+	var r detect.HourRow
+	a := Answer{Columns: columns([]string{"first_us", "last_us", "n"}, []any{&r.FirstUs, &r.LastUs, &r.Rows})}
+	for _, r := range rows {
+		a.Rows = append(a.Rows, []any{r.FirstUs, r.LastUs, r.Rows})
+	}
+	return a
+}
+
+// SamplesAnswer is the answer to a statement of [detect.Survey.Samples].
+func SamplesAnswer(rows ...detect.SampleRow) Answer {
+	var r detect.SampleRow
+	a := Answer{Columns: columns([]string{"probe", "trust", "value", "k", "samples", "requests", "ok"}, []any{&r.Probe, &r.Trust, &r.Value, &r.Key, &r.Samples, &r.Requests, &r.OK})}
+	for _, r := range rows {
+		a.Rows = append(a.Rows, []any{r.Probe, r.Trust, r.Value, r.Key, r.Samples, r.Requests, r.OK})
+	}
+	return a
+}
