@@ -132,6 +132,7 @@ the lines in Logs Explorer, or an auditor wants them there. The sum does not hav
 	p(`
 Above that the rules with the longest windows are left out. On hour partitions a shorter window reads less. On day partitions it does not:
 the whole day is read whatever the window, so no rule is judged and the run fails. Raise %s there, or use hour partitions.
+A lake has no such limit: there the flag does nothing, and a run that gives both says so.
 
 `, "`--max-bytes`")
 	p("## Lengths of texts\n\n| text | bytes | |\n|---|---:|---|\n")

@@ -11,7 +11,7 @@ import (
 	"edgewarden/internal/backtest"
 	"edgewarden/internal/config"
 	"edgewarden/internal/detect"
-	"edgewarden/internal/gcp/query"
+	"edgewarden/internal/detect/bigquery"
 	"edgewarden/internal/ledger"
 )
 
@@ -209,7 +209,7 @@ func (r *replaying) withinMaxBytes(total int64, queries int) error {
 	limit := store.MaxBytes()
 	fmt.Fprintf(r.stderr, "estimate: at most %s in up to %d queries, as BigQuery reckons before they run\n", bytesText(total), queries)
 	if total > limit {
-		return fmt.Errorf("the queries would read up to %s, more than --max-bytes allows (%s): look at less with --since, take out rules that name long columns such as user_agent, or raise --max-bytes to %s", bytesText(total), bytesText(limit), query.Limit(total))
+		return fmt.Errorf("the queries would read up to %s, more than --max-bytes allows (%s): look at less with --since, take out rules that name long columns such as user_agent, or raise --max-bytes to %s", bytesText(total), bytesText(limit), bigquery.Limit(total))
 	}
 	return nil
 }

@@ -2,7 +2,7 @@ package main
 
 import (
 	"edgewarden/internal/config"
-	"edgewarden/internal/gcp/query"
+	"edgewarden/internal/detect/bigquery"
 )
 
 // size is a flag's number of bytes, written as in the configuration: 53687091200, 50GiB, 500MB.
@@ -16,4 +16,4 @@ func (s *size) UnmarshalText(text []byte) error {
 }
 
 // bytesText writes a number of bytes for people.
-func bytesText(n int64) string { return query.Size(n) }
+func bytesText(n int64) string { return bigquery.Size(n) }

@@ -124,7 +124,7 @@ func (r *report) line() string {
 		parts = append(parts, counted(int64(unjudged), "rule")+" NOT JUDGED")
 	}
 	if failed > 0 {
-		parts = append(parts, fmt.Sprintf("%d of %s FAILED: %s", failed, counted(int64(len(r.Services)), "service"), plain.Text(why, 300)))
+		parts = append(parts, fmt.Sprintf("%d of %d services FAILED: %s", failed, len(r.Services), plain.Text(why, 300)))
 	}
 	return strings.Join(parts, "; ")
 }
