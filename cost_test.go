@@ -177,7 +177,7 @@ func queryBytes(t *testing.T, kind string) (r reads) {
 		return set.EvidenceSQL(detect.BigQuery, src, q, []detect.Offender{offender})
 	})
 	r.wholes = read(func(src detect.Source) (detect.Statement, error) {
-		scan, _, asks := q.Wholes([]detect.Offender{{Key: offender.Key, Rule: "scanner"}})
+		scan, _, _, asks := q.Wholes([]detect.Offender{{Key: offender.Key, Rule: "scanner"}}, func(detect.Offender) bool { return true })
 		if !asks {
 			t.Fatal("nobody asks what a scanner asked for besides")
 		}

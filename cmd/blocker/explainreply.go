@@ -21,7 +21,7 @@ type explanation struct {
 	Lists     []string          `json:"lists"`
 	Entries   []string          `json:"entries"`
 	History   []string          `json:"history"`
-	Missing   map[string]string `json:"missing,omitempty"`         // why a part is not known: rules, evidence, lists, edge, ledger
+	Missing   map[string]string `json:"missing,omitempty"`         // why a part is not known: rules, in_all, evidence, lists, edge, ledger
 	Unjudged  *unjudged         `json:"unjudged,omitempty"`        // rules left out for --max-bytes
 	Estimated *int64            `json:"bytes_estimated,omitempty"` // only over BigQuery
 	Billed    *int64            `json:"bytes_billed,omitempty"`

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -38,10 +39,11 @@ func (c *cycle) measure(ctx context.Context, s subject, snapshot *acl.Snapshot, 
 		doc.Missing["rules"] = err.Error()
 		return err
 	}
-	evidenceErr := c.countWholes(ctx, sr, query, &sr.Found)
-	if evidenceErr == nil {
-		evidenceErr = c.engine.Evidence(ctx, query, sr.Found.Asked)
+	wholesErr := c.countWholes(ctx, sr, query, &sr.Found)
+	if wholesErr != nil {
+		doc.Missing["in_all"] = wholesErr.Error()
 	}
+	evidenceErr := c.engine.Evidence(ctx, query, sr.Found.Asked)
 	done()
 	doc.Unjudged, doc.Estimated, doc.Billed = sr.Unjudged, sr.Cost.Estimated, sr.Cost.Billed
 	c.verifyCrawlers(ctx, met(query.Set, sr.Found.Asked))
@@ -68,7 +70,7 @@ func (c *cycle) measure(ctx context.Context, s subject, snapshot *acl.Snapshot, 
 		evidenceErr = fmt.Errorf("fetching evidence%s: %w", ofService(s.svc.ID), evidenceErr)
 		doc.Missing["evidence"] = evidenceErr.Error()
 	}
-	return evidenceErr
+	return errors.Join(wholesErr, evidenceErr)
 }
 
 // nextOf says what a run would do now with a prefix that is not blocked; "" for nothing.

@@ -35,9 +35,9 @@ func (d explanation) text(b *strings.Builder, v view) {
 	for _, r := range d.Rules {
 		r.text(b, d.Address)
 	}
-	for _, part := range []string{"rules", "evidence"} {
+	for _, part := range []string{"rules", "in_all", "evidence"} {
 		if why := d.Missing[part]; why != "" {
-			d.line(b, v, part, "not known: "+why)
+			d.line(b, v, strings.Replace(part, "_", " ", 1), "not known: "+why)
 		}
 	}
 	for _, part := range []struct {
@@ -124,7 +124,7 @@ func (r ruleExplanation) measured(b *strings.Builder, of string) {
 	for _, m := range r.Margins {
 		fmt.Fprintf(b, "      %s\n", m.text())
 	}
-	if all := m.InAll; all.Requests > m.Requests {
+	if all := m.InAll; all != nil && all.Requests > m.Requests {
 		fmt.Fprintf(b, "    in all it asked for %d, %d ok, whatever the rule looks at\n", all.Requests, all.OK)
 	}
 	if r.Refused != "" {

@@ -194,7 +194,7 @@ type evidence struct {
 	BaselineRatio *float64            `json:"baseline_ratio"`
 	Addresses     int64               `json:"addresses"`
 	JA4s          int64               `json:"ja4s"`
-	InAll         inAll               `json:"in_all"` // what the key asked for in the window, whatever the rule's where
+	InAll         *inAll              `json:"in_all,omitempty"` // what the key asked for in the window, whatever the rule's where; only of a rule that has one, and where it could be counted
 	FirstSeen     time.Time           `json:"first_seen"`
 	LastSeen      time.Time           `json:"last_seen"`
 	Country       string              `json:"country,omitempty"`
@@ -206,7 +206,7 @@ type evidence struct {
 	Sample        []string            `json:"sample,omitempty"`
 }
 
-// inAll is detect.Whole.
+// inAll is a detect.Whole that is known.
 type inAll struct {
 	Requests    int64 `json:"requests"`
 	OK          int64 `json:"ok"`
@@ -340,9 +340,12 @@ func offenderDoc(service string, o detect.Offender) offender {
 	m := o.Measures
 	doc := offender{ServiceID: service, Key: o.Key, Group: o.Group, Rule: o.Rule, Evidence: evidence{
 		Requests: m.Requests, PeakPerMinute: m.PeakPerMinute, OK: m.OK, Errors: m.Errors, DistinctPaths: m.DistinctPaths,
-		Share: m.Share, Score: m.Score, Addresses: m.Addresses, JA4s: m.JA4s, InAll: inAll(m.InAll()), FirstSeen: m.FirstSeen, LastSeen: m.LastSeen,
+		Share: m.Share, Score: m.Score, Addresses: m.Addresses, JA4s: m.JA4s, FirstSeen: m.FirstSeen, LastSeen: m.LastSeen,
 	}}
 	doc.Trust = trustWords(o.Trust)
+	if all := m.Whole; all.Requests > 0 {
+		doc.Evidence.InAll = &inAll{all.Requests, all.OK, all.OKAddresses, all.JA4s}
+	}
 	if m.Weighed {
 		doc.Evidence.Weight = &m.Weight
 	}

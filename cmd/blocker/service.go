@@ -99,8 +99,9 @@ func (c *cycle) judge(sr *serviceReport, snapshot *acl.Snapshot, hasData bool) *
 	return plan
 }
 
-// showFor bounds a question whose answer is only shown. Evidence comes before the writing, since the reasons of blocks are made
-// of it, and a run has four minutes in all (deploy/): without a bound, whoever makes that question slow would end the run
+// showFor bounds the questions that a run can do without: all that offenders asked for (without an answer each has the room of an
+// office), and what is only shown. Evidence comes before the writing, since the reasons of blocks are made
+// of it, and a run has four minutes in all (deploy/): without a bound, whoever makes those questions slow would end the run
 // before it blocks him. A variable, so that a test need not wait.
 var showFor = 45 * time.Second
 
@@ -115,13 +116,14 @@ func (c *cycle) find(ctx context.Context, sr *serviceReport, query *detect.Query
 		return detect.Result{}, fmt.Errorf("asking the log store: %w", err)
 	}
 	c.busy.Step("fetching evidence" + ofService(sr.Service.ID))
-	counted, stop := context.WithTimeout(ctx, showFor)
-	if err := c.countWholes(counted, sr, *query, &found); err != nil {
-		sr.Alerts = append(sr.Alerts, err.Error())
-	}
-	stop()
 	shown, stop := context.WithTimeout(ctx, showFor)
 	defer stop()
+	counting, counted := context.WithTimeout(shown, showFor*2/3)
+	err = c.countWholes(counting, sr, *query, &found)
+	counted()
+	if err != nil {
+		sr.Alerts = append(sr.Alerts, err.Error())
+	}
 	if err := c.engine.Evidence(shown, *query, found.Offenders); err != nil {
 		sr.Alerts = append(sr.Alerts, fmt.Sprintf("the evidence could not be fetched, counts stand alone: %v", err))
 	}

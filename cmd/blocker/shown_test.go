@@ -18,7 +18,7 @@ func TestASlowLookAtEvidenceOrAFloodHoldsUpNoBlock(t *testing.T) {
 	was := showFor
 	showFor = 300 * time.Millisecond
 	defer func() { showFor = was }()
-	for _, slow := range []string{"evidence", "flood"} {
+	for _, slow := range []string{"wholes", "evidence", "flood"} {
 		t.Run(slow, func(t *testing.T) {
 			w := newWorld(t)
 			w.file("rules.yaml", loginRule)
@@ -49,7 +49,7 @@ func TestASlowLookAtEvidenceOrAFloodHoldsUpNoBlock(t *testing.T) {
 			if len(w.prefixes("edgewarden_1")) != 1 {
 				t.Errorf("entries %v\n%s%s", w.prefixes("edgewarden_1"), o.stdout, o.stderr)
 			}
-			if want := map[string]string{"evidence": "the evidence could not be fetched", "flood": "a flood could not be taken apart"}[slow]; !strings.Contains(o.stdout, want) {
+			if want := map[string]string{"wholes": "could not be counted, so each has the room of an office", "evidence": "the evidence could not be fetched", "flood": "a flood could not be taken apart"}[slow]; !strings.Contains(o.stdout, want) {
 				t.Errorf("does not say %q:\n%s", want, o.stdout)
 			}
 			if slow == "flood" && !blocked {

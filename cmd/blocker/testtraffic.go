@@ -44,7 +44,7 @@ func (c rulesTestCase) records(to time.Time, service string, place func(path ...
 		switch {
 		case t.Repeat < 0:
 			return nil, fmt.Errorf("%s: %w", at("repeat"), fault("repeat is %d: want how many requests, 1 or more", t.Repeat))
-		case len(rows)+n > testRequestsMax:
+		case n > testRequestsMax-len(rows):
 			return nil, fmt.Errorf("%s: %w", at("repeat"), fault("more than %d requests in one test", testRequestsMax))
 		}
 		for j := range n {

@@ -39,7 +39,7 @@ func TestAnOfficeInWhichSomebodyScansIsNoScanner(t *testing.T) {
 	}
 	all := map[string]inAll{}
 	for _, o := range w.json(w.want(w.run("run", "--dry-run", "--json"), exitOK)).Offenders {
-		all[o.Key] = o.Evidence.InAll
+		all[o.Key] = *o.Evidence.InAll
 	}
 	for address, say := range map[string][]string{
 		"203.0.113.60": {"MET: 40 of at least 20 requests", "in all it asked for 340, 300 ok", "refused: 203.0.113.60 looks shared: 9 TLS fingerprints"},
@@ -57,7 +57,7 @@ func TestAnOfficeInWhichSomebodyScansIsNoScanner(t *testing.T) {
 	}
 }
 
-// Over BigQuery it is a query of its own, estimated and billed like the others. When it fails the rule's own count stands, with an alert.
+// Over BigQuery it is a query of its own, estimated and billed like the others. When it fails, who is found has the room of an office, with an alert.
 func TestTheCountOfAllThatWasAskedForIsAQueryOfItsOwn(t *testing.T) {
 	for name, tc := range map[string]struct {
 		bytes int64
@@ -65,7 +65,7 @@ func TestTheCountOfAllThatWasAskedForIsAQueryOfItsOwn(t *testing.T) {
 		code  int
 	}{
 		"an answer": {1 << 30, "looks shared: 9 TLS fingerprints, and 4000 of 5000 requests went well", exitOK},
-		"too large": {101 << 30, "could not be counted, so offices may go unrecognized", exitOK},
+		"too large": {101 << 30, "could not be counted, so each has the room of an office", exitOK},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -80,12 +80,40 @@ func TestTheCountOfAllThatWasAskedForIsAQueryOfItsOwn(t *testing.T) {
 				return 2 << 30
 			}
 			o := w.want(w.runBigQuery(url, "run", "--dry-run", "--max-bytes", "107374182400"), tc.code)
-			if !strings.Contains(o.stdout, tc.say) {
-				t.Errorf("does not say %q: %s", tc.say, o.stdout)
+			if !strings.Contains(o.stdout, tc.say) || !strings.Contains(o.stdout, "1 refused: looks shared") {
+				t.Errorf("does not say %q, or blocks: %s", tc.say, o.stdout)
 			}
 			if tc.bytes == 1<<30 && (!strings.Contains(o.stdout, "3.0 GiB estimated before") || !strings.Contains(o.stdout, "5.0 GiB billed")) {
 				t.Errorf("the query is not in the bill: %s", o.stdout)
 			}
 		})
+	}
+}
+
+// More offenders than are asked about, of a rule that blocks nobody and of senders whom nobody trusts, do not keep the office from
+// being asked about.
+func TestACrowdDoesNotKeepAnOfficeFromBeingKnown(t *testing.T) {
+	w := newWorld(t)
+	w.file("rules.yaml", "rules:\n  - {name: few, where: status == 404, when: requests >= 2, window: 10m, block: 1h}\n"+strings.TrimPrefix(scanRule, "rules:\n"))
+	w.everyday()
+	for i := range detect.MaxWholes {
+		w.requests(fmt.Sprintf("2001:db8:%x:%x::1", i/256, i%256), 2, func(r *record.Record) { r.SetInt(record.Status, 404) })
+		w.requests(fmt.Sprintf("10.%d.%d.1", i/256, i%256), 2, func(r *record.Record) {
+			r.SetInt(record.Status, 404)
+			r.Sender = record.SenderNone
+		})
+	}
+	i := 0
+	w.requests("203.0.113.60", 300, func(r *record.Record) { i++; r.JA4 = fmt.Sprint("ja4-", i%9) })
+	w.requests("203.0.113.60", 30, func(r *record.Record) { r.SetInt(record.Status, 404) })
+	w.store()
+	o := w.want(w.run("run", "--dry-run", "--all"), exitOK)
+	for _, say := range []string{"203.0.113.60 looks shared: 9 TLS fingerprints, and 300 of 330 requests went well", "ALERT: of 1 offenders it was not counted what they asked for"} {
+		if !strings.Contains(o.stdout, say) {
+			t.Errorf("does not say %q: %s", say, o.stdout[:min(len(o.stdout), 5000)])
+		}
+	}
+	if strings.Contains(o.stdout, "+ block    203.0.113.60") {
+		t.Error("the office is blocked")
 	}
 }

@@ -193,7 +193,14 @@ func customers(c Change) (addresses, requests int64) {
 	if !newBlock(c) || c.Decision == nil || c.Decision.Offender == nil {
 		return 0, 0
 	}
-	all := c.Decision.Offender.Measures.InAll()
+	m := c.Decision.Offender.Measures
+	all := m.InAll()
+	switch {
+	case all.Unknown:
+		return max(m.OKAddresses, 1), m.OK
+	case 10*all.OK < all.Requests: // a page that he asks for once makes no customer of who is found by his errors
+		return m.OKAddresses, m.OK
+	}
 	return all.OKAddresses, all.OK
 }
 

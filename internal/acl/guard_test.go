@@ -220,7 +220,12 @@ func TestCollateralIsThatOfAllAnAddressAsksFor(t *testing.T) {
 		want    int
 		verdict string
 	}{
-		"no customer among them":        {blind, 15, acl.VerdictPass},
+		"no customer among them": {blind, 15, acl.VerdictPass},
+		"a page that each asked for once": {func(d *policy.Decision) {
+			blind(d)
+			d.Offender.Measures.Whole = detect.Whole{Requests: 500, OK: 49, OKAddresses: 1}
+		}, 15, acl.VerdictPass},
+		"nobody knows":                  {func(d *policy.Decision) { blind(d); d.Offender.Measures.Whole.Unknown = true }, 10, acl.VerdictWarn},
 		"customers behind each of them": {seen, 10, acl.VerdictWarn},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -89,7 +89,7 @@ func statements() []statement {
 			return full.Repeats(detecttest.T.Add(-time.Second), new(detect.Repeats)).Compile(d, source(d))
 		}},
 		{"wholes", func(d detect.Dialect) (detect.Statement, error) {
-			scan, _, _ := mixed.Wholes([]detect.Offender{{Key: "203.0.113.9", Rule: "scanner"}, {Key: "203.0.113.0/24", Rule: "prefix", Trust: detect.Trust{Unauthenticated: true}}, {Key: "203.0.113.9", Rule: "flood"}})
+			scan, _, _, _ := mixed.Wholes([]detect.Offender{{Key: "203.0.113.9", Rule: "scanner"}, {Key: "203.0.113.0/24", Rule: "prefix"}, {Key: "203.0.114.0/24", Rule: "prefix", Trust: detect.Trust{Unauthenticated: true}}, {Key: "203.0.113.9", Rule: "flood"}}, everyone)
 			return scan.Compile(d, source(d))
 		}},
 		{"lookup", func(d detect.Dialect) (detect.Statement, error) {
@@ -232,3 +232,5 @@ func TestAQuestionThatCannotBeAskedIsAnError(t *testing.T) {
 		}
 	}
 }
+
+func everyone(detect.Offender) bool { return true }

@@ -30,8 +30,8 @@ func (s Sighting) Trust() Trust { return trustOf(s.Class) }
 var sightingColumns = []string{"k", "us", "status", "trust", "refused", "shield", "received"}
 
 // Lookup is the scan that appends to out every row of a request in [from, to), whatever its class of trust, refused or not,
-// those that no rule may count included. What can be trusted most comes first, so that forged rows cannot hide the real one;
-// of the like, the newest.
+// those that no rule may count included. What can be trusted most comes first, so that forged rows cannot hide the real one; of
+// the like, what was refused, since where clients choose ids others may have the same, and then the newest.
 func (q Query) Lookup(id string, from, to time.Time, out *[]Sighting) Scan {
 	q.To = to
 	return Scan{Name: "lookup", Query: q, From: from, Columns: sightingColumns,
@@ -60,7 +60,7 @@ func (q Query) lookupSQL(d Dialect, src Source, id string, from time.Time) (Stat
 		record.FirstHop, record.AddressSource, record.Sender, record.TimeSource}}
 	one := func(condition string) string { return s.bigint("CASE WHEN " + condition + " THEN 1 ELSE 0 END") }
 	last := fmt.Sprintf("SELECT %s AS k, us, f_status AS status, %s AS trust,\n  %s AS refused, %s AS shield, %s AS received\nFROM req\nWHERE %s = %s\n"+
-		"ORDER BY trust, shield, received, us DESC, k, refused, status\nLIMIT %d",
+		"ORDER BY trust, shield, received, refused DESC, us DESC, k, status\nLIMIT %d",
 		f(record.ClientKey), s.bigint(s.trust()), one(f(record.Blocked)), one(shield), one(received), f(record.RequestID), s.named("request_id", id), MaxSightings)
 	return Statement{SQL: with([]cte{s.reqBetween(from, q.To)}, last), Params: s.params}, nil
 }

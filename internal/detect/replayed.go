@@ -136,7 +136,7 @@ func (o *Replayed) judge(ctx context.Context, e Replayer, candidates []Candidate
 		if w.kinds != 0 {
 			wants = append(wants, w)
 		}
-		if whole := (want{rule: wholeOf(c.Rule), trust: c.Trust, key: c.Key, step: c.Step}); rule.looksAtSome() {
+		if whole := (want{rule: wholeOf(c.Rule), trust: c.Trust, key: c.Key, step: c.Step}); rule.looksAtSome() && c.Trust == 0 {
 			if shared {
 				whole.kinds |= distinctJA4s
 			}
@@ -262,7 +262,7 @@ func (o *Replayed) measures(c Candidate, without []Span) Measures {
 		m.Addresses = 1
 		m.OKAddresses = min(m.OK, 1)
 	}
-	if !rule.looksAtSome() {
+	if !rule.looksAtSome() || c.Trust != 0 {
 		m.Whole = Whole{}
 		return m
 	}

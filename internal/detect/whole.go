@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,6 +21,8 @@ type Whole struct {
 	OK          int64 // status from 1 to 399
 	OKAddresses int64 // distinct client_key with at least one OK request
 	JA4s        int64 // distinct JA4 fingerprints (0 when the store has none)
+
+	Unknown bool `json:",omitzero"` // it was to be asked for and there is no answer
 }
 
 // InAll is the Whole where [Query.Wholes] was asked. Elsewhere it is what the rule counted: all there is of a rule without a
@@ -28,7 +31,7 @@ func (m Measures) InAll() Whole {
 	if m.Whole.Requests > 0 {
 		return m.Whole
 	}
-	return Whole{Requests: m.Requests, OK: m.OK, OKAddresses: m.OKAddresses, JA4s: m.JA4s}
+	return Whole{Requests: m.Requests, OK: m.OK, OKAddresses: m.OKAddresses, JA4s: m.JA4s, Unknown: m.Whole.Unknown}
 }
 
 // wholeRow is one row of the statement: a key in one window, in microseconds.
@@ -41,22 +44,29 @@ type wholeRow struct {
 
 var wholeColumns = []string{"grp", "trust", "k", "window_us", "requests", "ok", "ok_addresses", "ja4s"}
 
-// Wholes is the scan that tells the Whole of offenders by rules with a where, and what sets it in them once the scan has
-// been run. Without such an offender there is nothing to ask, and asks is false. Beyond the first [MaxWholes] offenders, and of
-// groups that are no addresses, nothing is asked: nobody is blocked by those.
-func (q Query) Wholes(offenders []Offender) (scan Scan, attach func(), asks bool) {
+// Wholes is the scan that tells the Whole of trusted offenders by rules with a where, and what sets it in them once the scan has
+// been run: until then it is Unknown in them. Those whom first names are asked about first; left is how many are not
+// asked about, and stay Unknown, since [MaxWholes] keys were. Of untrusted offenders, and of groups that are no addresses, nothing is
+// asked, for nobody is blocked by those. Where there is nothing to ask, asks is false.
+func (q Query) Wholes(offenders []Offender, first func(Offender) bool) (scan Scan, attach func(), left int, asks bool) {
+	var order []int
+	for i, o := range offenders {
+		if rule, ok := q.Set.byName[o.Rule]; ok && o.Trust == (Trust{}) && q.Set.rules[rule].looksAtSome() {
+			order = append(order, i)
+			offenders[i].Measures.Whole = Whole{Unknown: true}
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(rank(first(offenders[a])), rank(first(offenders[b]))) })
 	var refs []keyRef
 	asked := map[keyRef][]int{}
 	var window time.Duration
-	for i, o := range offenders {
-		rule, ok := q.Set.byName[o.Rule]
-		if !ok || !q.Set.rules[rule].looksAtSome() {
-			continue
-		}
-		c := q.Set.rules[rule]
+	for _, i := range order {
+		o := offenders[i]
+		c := q.Set.rules[q.Set.byName[o.Rule]]
 		ref := wholeRef(groupIndex(c.Group), o.Trust.code(), o.Key, c.Window.Microseconds())
 		if asked[ref] == nil {
 			if len(refs) == MaxWholes {
+				left++
 				continue
 			}
 			refs = append(refs, ref)
@@ -74,13 +84,22 @@ func (q Query) Wholes(offenders []Offender) (scan Scan, attach func(), asks bool
 			return []any{&r.group, &r.trust, &r.key, &r.window, &r.Requests, &r.OK, &r.OKAddresses, &r.JA4s}
 		},
 	}
-	return scan, func() {
+	attach = func() {
 		for _, r := range rows {
 			for _, i := range asked[wholeRef(int(r.group), r.trust, r.key, r.window)] {
 				offenders[i].Measures.Whole = r.Whole
 			}
 		}
-	}, len(refs) > 0
+	}
+	return scan, attach, left, len(refs) > 0
+}
+
+// rank puts what is true first.
+func rank(first bool) int {
+	if first {
+		return 0
+	}
+	return 1
 }
 
 // wholeRef names a key of a group in one window: keyTable's rule is the group.

@@ -183,6 +183,8 @@ func TestDecide(t *testing.T) {
 		}), with(offender("203.0.113.9", "login", 239), func(o *detect.Offender) {
 			o.Measures.OK, o.Measures.JA4s, o.Measures.Whole = 0, 9, detect.Whole{Requests: 300, OK: 61, OKAddresses: 1, JA4s: 9}
 		})), []string{"block block 203.0.113.9 [login] +6h0m0s n=1", "refuse block 203.0.113.8 [login] looks_shared"}},
+		{"of whom it is not known what else he asked for may be an office", in(nil, with(offender("203.0.113.8", "login", 239), func(o *detect.Offender) { o.Measures.Whole.Unknown = true }),
+			with(offender("203.0.113.9", "login", 240), func(o *detect.Offender) { o.Measures.Whole.Unknown = true })), []string{"block block 203.0.113.9 [login] +6h0m0s n=1", "refuse block 203.0.113.8 [login] looks_shared"}},
 		{"of a rule by weight it is one of weight", in(weighed, heavy("203.0.113.8", 399), heavy("203.0.113.9", 400)),
 			[]string{"block block 203.0.113.9 [flood] +1h0m0s n=1", "refuse block 203.0.113.8 [flood] looks_shared"}},
 		{"a room of one is none", in(func(i *policy.Input) { i.Settings.SharedRoom = 1 }, shared("203.0.113.9", "flood", 100)),

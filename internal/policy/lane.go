@@ -151,8 +151,7 @@ func (d *decider) begin(kind Kind, c *candidate, offenders []*detect.Offender, w
 	}
 	fresh := slices.DeleteFunc(slices.Clone(offenders), func(o *detect.Offender) bool {
 		if n, least := d.sharedLeast(o); !d.in.ByHand && float64(n) < least {
-			d.refuse(o, c.prefix, CodeShared, sentence("%s looks shared: %d TLS fingerprints, and %d of %d requests went well. Such a one is blocked from %s on: policy: {shared_room: …} sets how much that is.",
-				Key(c.prefix), o.Measures.InAll().JA4s, o.Measures.InAll().OK, o.Measures.InAll().Requests, d.in.Actions[o.Rule].Amount(fmt.Sprintf("%.0f", least))))
+			d.refuse(o, c.prefix, CodeShared, d.sharedReason(o, c.prefix, least))
 			return true
 		}
 		seen := o.Measures.LastSeen
@@ -230,11 +229,21 @@ func looksShared(o *detect.Offender) bool {
 // a carrier's /24 are many people, and when they all come at once, to a sale, they are as busy as a flood. What
 // an attacker gains by changing his fingerprint with every request is this room and no more.
 func (d *decider) sharedLeast(o *detect.Offender) (n int64, least float64) {
-	if !looksShared(o) {
+	if !looksShared(o) && !o.Measures.InAll().Unknown {
 		return 0, 0
 	}
 	a := d.in.Actions[o.Rule]
 	return o.Measures.Count(a.Bounded()), math.Ceil(d.s.SharedRoom * float64(max(1, a.Floor)))
+}
+
+// sharedReason says why an offender that looks shared, or may be, has room.
+func (d *decider) sharedReason(o *detect.Offender, p netip.Prefix, least float64) string {
+	from := d.in.Actions[o.Rule].Amount(fmt.Sprintf("%.0f", least))
+	all := o.Measures.InAll()
+	if all.Unknown {
+		return sentence("Whether %s looks shared is not known, since what else it asked for could not be counted. Until then it is blocked from %s on: policy: {shared_room: …} sets how much that is.", Key(p), from)
+	}
+	return sentence("%s looks shared: %d TLS fingerprints, and %d of %d requests went well. Such a one is blocked from %s on: policy: {shared_room: …} sets how much that is.", Key(p), all.JA4s, all.OK, all.Requests, from)
 }
 
 // attach names offenders in the decision that covers them.

@@ -91,7 +91,10 @@ func (d *decider) rollUpInto(p netip.Prefix, seen *detect.Offender, hosts []*Dec
 	for _, h := range hosts {
 		if h.Verb == VerbBlock {
 			fresh++
-			ok += h.Offender.Measures.InAll().OKAddresses
+			// What a host did before the prefix's window says nothing of who was successful in it.
+			if d.in.Actions[h.Offender.Rule].Window <= d.in.Actions[seen.Rule].Window {
+				ok += h.Offender.Measures.InAll().OKAddresses
+			}
 		}
 		if !h.Until.After(until) {
 			replaced[h.Prefix] = true

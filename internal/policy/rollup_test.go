@@ -62,6 +62,12 @@ func TestRollUp(t *testing.T) {
 		{"one is too few, whatever the setting", crowd(1, 1, 0), func(in *policy.Input) { in.Settings.RollUp = 1 }, "none, 1 blocks, 0 releases"},
 		{"one customer among them is enough to leave it", crowd(9, 10, 1), nil, "none, 9 blocks, 0 releases"},
 		{"an offender's own success is no customer's", crowd(5, 5, 1), func(in *policy.Input) { in.Offenders[0].Measures.OKAddresses = 1 }, "203.0.113.0/24 +1h0m0s, 0 blocks, 0 releases"},
+		{"but what it did before the prefix was looked at may hide one", crowd(5, 5, 1), func(in *policy.Input) {
+			in.Offenders[0].Measures.OKAddresses = 1
+			a := in.Actions["flood"]
+			a.Window = 15 * time.Minute
+			in.Actions["flood"] = a
+		}, "none, 5 blocks, 0 releases"},
 		{"as many strangers as offenders may be there, without success", crowd(5, 10, 0), nil, "203.0.113.0/24 +1h0m0s, 0 blocks, 0 releases"},
 		{"more may not", crowd(5, 11, 0), nil, "none, 5 blocks, 0 releases"},
 		{"without data of the prefix nothing is known", crowd(9, 9, 0), func(in *policy.Input) { in.Offenders = in.Offenders[:9] }, "none, 9 blocks, 0 releases"},

@@ -62,8 +62,8 @@ func ReferenceLookup(q detect.Query, id string, recs []record.Record) []detect.S
 			Refused: number(r.refused), Shield: number(isShield(r.Record)), Received: number(r.TimeSource == record.TimeReceived)})
 	}
 	slices.SortFunc(out, func(a, b detect.Sighting) int {
-		return cmp.Or(cmp.Compare(a.Class, b.Class), cmp.Compare(a.Shield, b.Shield), cmp.Compare(a.Received, b.Received), cmp.Compare(b.Us, a.Us),
-			strings.Compare(a.Key, b.Key), cmp.Compare(a.Refused, b.Refused), cmp.Compare(a.Status, b.Status))
+		return cmp.Or(cmp.Compare(a.Class, b.Class), cmp.Compare(a.Shield, b.Shield), cmp.Compare(a.Received, b.Received), cmp.Compare(b.Refused, a.Refused), cmp.Compare(b.Us, a.Us),
+			strings.Compare(a.Key, b.Key), cmp.Compare(a.Status, b.Status))
 	})
 	return out[:min(len(out), detect.MaxSightings)]
 }

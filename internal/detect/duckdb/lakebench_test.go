@@ -88,7 +88,7 @@ func benchWholes(b *testing.B, dir string, to time.Time) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	scan, attach, asks := q.Wholes(res.Offenders)
+	scan, attach, _, asks := q.Wholes(res.Offenders, func(detect.Offender) bool { return true })
 	if !asks {
 		b.Fatal("nobody was found by a rule with a where")
 	}

@@ -22,5 +22,5 @@ SELECT f_client_key AS k, us, f_status AS status, CASE WHEN f_sender IN ('mtls',
   CASE WHEN f_blocked THEN 1 ELSE 0 END AS refused, CASE WHEN NOT (f_first_hop OR hop_unsaid) THEN 1 ELSE 0 END AS shield, CASE WHEN f_time_source = 'received' THEN 1 ELSE 0 END AS received
 FROM req
 WHERE f_request_id = @request_id
-ORDER BY trust, shield, received, us DESC, k, refused, status
+ORDER BY trust, shield, received, refused DESC, us DESC, k, status
 LIMIT 100

@@ -20,5 +20,5 @@ SELECT f_client_key AS k, us, f_status AS status, CAST(CASE WHEN f_sender IN ('m
   CAST(CASE WHEN f_blocked THEN 1 ELSE 0 END AS BIGINT) AS refused, CAST(CASE WHEN NOT (f_first_hop OR hop_unsaid) THEN 1 ELSE 0 END AS BIGINT) AS shield, CAST(CASE WHEN f_time_source = 'received' THEN 1 ELSE 0 END AS BIGINT) AS received
 FROM req
 WHERE f_request_id = $request_id
-ORDER BY trust, shield, received, us DESC, k, refused, status
+ORDER BY trust, shield, received, refused DESC, us DESC, k, status
 LIMIT 100

@@ -1,4 +1,4 @@
--- keys = []detect.KeyParam{detect.KeyParam{Rule:0, Trust:0, Key:"203.0.113.9", FromUs:900000000}, detect.KeyParam{Rule:1, Trust:2, Key:"203.0.113.0/24", FromUs:300000000}}
+-- keys = []detect.KeyParam{detect.KeyParam{Rule:0, Trust:0, Key:"203.0.113.9", FromUs:900000000}, detect.KeyParam{Rule:1, Trust:0, Key:"203.0.113.0/24", FromUs:300000000}}
 -- service = "SVC1"
 -- to_us = 1795356450000000
 WITH keys AS MATERIALIZED (
