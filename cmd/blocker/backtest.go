@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"edgewarden/internal/backtest"
@@ -95,10 +94,7 @@ func (p *program) backtest(ctx context.Context, cmd backtestCmd) (int, error) {
 		}
 		reports = append(reports, rep)
 	}
-	code := exitOK
-	if slices.ContainsFunc(reports, func(r *backtest.Report) bool { return r.Covered == nil }) {
-		code = exitFailed // there was nothing to judge by
-	}
+	code := codeOfRows(reports, func(r *backtest.Report) bool { return r.Covered != nil })
 	if p.flags.JSON {
 		return code, p.encode(backtestReply{Schema: schemaVersion, Backtests: reports, Warnings: append([]string{}, r.known.warnings...)})
 	}

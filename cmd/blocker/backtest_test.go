@@ -136,6 +136,10 @@ func TestWithoutRowsNothingIsSaidAboutTheRules(t *testing.T) {
 			t.Errorf("%s: %s", command, o.stdout)
 		}
 		w.want(w.raw(command, "--since", "14d", "--lake", t.TempDir(), "--rules", filepath.Join(w.dir, "rules.yaml"), "--service-id", "SVC1", "--now", w.T.Format(time.RFC3339), "--json"), exitFailed)
+		two := w.file("two.yaml", rulesText+"services:\n  - {id: SVC1, acls: [edgewarden_1]}\n  - {id: WRONG, acls: [edgewarden_1]}\n")
+		if o := w.want(w.raw(command, "--since", "14d", "--lake", w.lake(), "--config", two, "--now", w.T.Format(time.RFC3339)), exitPartly); !strings.Contains(o.stdout, "NO ROWS of service WRONG") || strings.Contains(o.stdout, "NO ROWS of service SVC1") {
+			t.Errorf("%s of two services: %s", command, o.stdout)
+		}
 	}
 }
 

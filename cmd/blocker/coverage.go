@@ -29,6 +29,23 @@ func coveredText(c *backtest.Coverage, asked time.Duration) string {
 	return fmt.Sprintf("there are rows of %s in the %s asked for, from %s to %s%s", lengthText(time.Duration(c.Length)), lengthText(asked), minuteText(c.Oldest), minuteText(c.Newest), gaps)
 }
 
+// codeOfRows is the exit code of what was asked of some services: there was something to go by for all, for a part, or for none.
+func codeOfRows[T any](all []T, rows func(T) bool) int {
+	without := 0
+	for _, one := range all {
+		if !rows(one) {
+			without++
+		}
+	}
+	switch without {
+	case 0:
+		return exitOK
+	case len(all):
+		return exitFailed
+	}
+	return exitPartly
+}
+
 // noRowsText says that there is nothing to look at, and what to look at instead.
 func noRowsText(service string, from, to time.Time) string {
 	return fmt.Sprintf("NO ROWS%s from %s to %s: this says nothing about the rules. Is the service id right, does --lake or --bigquery name the place that ingest writes to, and does ingest run? blocker check looks.",

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 	_ "time/tzdata" // images without zone data still understand --schedule "CRON_TZ=…"
@@ -18,6 +19,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	commandline "edgewarden/internal/cli"
+	"edgewarden/internal/plain"
 	"edgewarden/internal/terminal"
 )
 
@@ -74,15 +76,24 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	var usage usageError
 	switch {
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "blocker: %v\n", err)
+		fmt.Fprintf(stderr, "blocker: %s\n", errorText(err))
 		return exitUsage
 	case err != nil:
-		fmt.Fprintf(stderr, "blocker: %v\n", err)
+		fmt.Fprintf(stderr, "blocker: %s\n", errorText(err))
 		if code == exitOK {
 			code = exitFailed
 		}
 	}
 	return code
+}
+
+// errorText is an error for a terminal: it may quote a file that somebody else wrote.
+func errorText(err error) string {
+	lines := strings.Split(err.Error(), "\n")
+	for i, l := range lines {
+		lines[i] = plain.Text(l, 0)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // newParser reads the command line into c.

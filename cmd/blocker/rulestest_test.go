@@ -141,3 +141,21 @@ func TestTheStarterRulesPassTheirTests(t *testing.T) {
 	o := w.raw("rules", "test", "../../deploy/rules.test.yaml", "--rules", "../../deploy/rules.yaml")
 	w.want(o, exitOK)
 }
+
+// Rules and tests come from files that somebody else may have written, and a run of the tests prints them on a terminal.
+func TestAnErrorIsHarmlessOnATerminal(t *testing.T) {
+	w := newWorld(t)
+	for _, content := range []string{
+		"tests:\n  - name: x\n    traffic:\n      - request: {method: GET, path: /, client_ip: 203.0.113.9, status: \"x\\e[31m\\a\"}\n",
+		"tests:\n  - name: x\n    traffic:\n      - request: {method: GET, path: /, client_ip: 203.0.113.9}\n        repeat: 2\n      - request: {method: GET, path: /, client_ip: 203.0.113.9}\n        repeat: 9223372036854775807\n",
+	} {
+		o := w.want(w.rulesTest(content), exitUsage)
+		if strings.ContainsAny(o.stderr, "\x1b\a\x00") || !strings.Contains(o.stderr, "traffic") {
+			t.Errorf("%q", o.stderr)
+		}
+	}
+	w.file("rules.yaml", "rules:\n  - {name: x, where: \"path == 'a\\e[31m\", when: requests >= 1, window: 10m}\n")
+	if o := w.want(w.run("run", "--dry-run"), exitUsage); strings.ContainsAny(o.stderr, "\x1b\a\x00") || !strings.Contains(o.stderr, `\x1b[31m`) {
+		t.Errorf("%q", o.stderr)
+	}
+}

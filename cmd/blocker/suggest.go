@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"edgewarden/internal/backtest"
@@ -46,10 +45,7 @@ func (p *program) suggest(ctx context.Context, cmd suggestCmd) (int, error) {
 		}
 		all = append(all, s)
 	}
-	code := exitOK
-	if slices.ContainsFunc(all, func(s *backtest.Suggestions) bool { return s.Covered == nil }) {
-		code = exitFailed // there was nothing to measure
-	}
+	code := codeOfRows(all, func(s *backtest.Suggestions) bool { return s.Covered != nil })
 	if p.flags.JSON {
 		return code, p.encode(map[string]any{"schema": schemaVersion, "suggestions": all})
 	}

@@ -72,6 +72,7 @@ func (d *day) judge(v verdict, n, created int) {
 	}
 	for _, r := range v.Refusals {
 		d.seen(seenCrawler, r.Code == policy.CodeCrawler)
+		d.seen(seenSnooper, r.Code == policy.CodeShared && r.Rule == "scanner")
 		d.seen(seenLate, r.Code == acl.LimitStale && n == d.times.late.to)
 	}
 	if !d.blind(n) {
@@ -92,6 +93,7 @@ const (
 	seenClaim   = "requests whose client claims another address are counted as such"
 	seenImport  = "the address in lines of an unauthenticated sender is shown, and refused as such"
 	seenCrawler = "the crawler is shown, and refused as verified"
+	seenSnooper = "the office in which somebody scans is shown, and refused as looking shared"
 	seenRing    = "the ring is shown as a distributed attack that no address stands out of"
 	seenLate    = "the attacker in late lines is shown, and refused while they are stale"
 	seenRelease = "a block that falls due while ingest is dead is released"
@@ -99,7 +101,7 @@ const (
 	seenExtend  = "the block of an attacker that goes on is extended"
 )
 
-var allSeen = []string{seenInsider, seenHeader, seenClaim, seenImport, seenCrawler, seenRing, seenLate, seenRelease, seenSecond, seenExtend}
+var allSeen = []string{seenInsider, seenHeader, seenClaim, seenImport, seenCrawler, seenSnooper, seenRing, seenLate, seenRelease, seenSecond, seenExtend}
 
 func (d *day) seen(what string, yes bool) {
 	if yes {
