@@ -29,7 +29,7 @@ func (c *cycle) countWholes(ctx context.Context, sr *serviceReport, query detect
 	attach()
 	found.Health.BytesScanned += n
 	if left > 0 {
-		return fmt.Errorf("of %d offenders it was not counted what they asked for beside what their rules look at, for there are more than %d: each of those has the room of an office", left, detect.MaxWholes)
+		return fmt.Errorf("of %s it was not counted what else they asked for beside what their rules look at, for there are more than %d: each of those has the room of an office", counted(int64(left), "offender"), detect.MaxWholes)
 	}
 	return nil
 }

@@ -108,7 +108,7 @@ func TestACrowdDoesNotKeepAnOfficeFromBeingKnown(t *testing.T) {
 	w.requests("203.0.113.60", 30, func(r *record.Record) { r.SetInt(record.Status, 404) })
 	w.store()
 	o := w.want(w.run("run", "--dry-run", "--all"), exitOK)
-	for _, say := range []string{"203.0.113.60 looks shared: 9 TLS fingerprints, and 300 of 330 requests went well", "ALERT: of 1 offenders it was not counted what they asked for"} {
+	for _, say := range []string{"203.0.113.60 looks shared: 9 TLS fingerprints, and 300 of 330 requests went well", "ALERT: of 1 offender it was not counted what else they asked for"} {
 		if !strings.Contains(o.stdout, say) {
 			t.Errorf("does not say %q: %s", say, o.stdout[:min(len(o.stdout), 5000)])
 		}
