@@ -136,7 +136,7 @@ func (o *Replayed) judge(ctx context.Context, e Replayer, candidates []Candidate
 		if w.kinds != 0 {
 			wants = append(wants, w)
 		}
-		if whole := (want{rule: wholeOf(c.Rule), trust: c.Trust, key: c.Key, step: c.Step}); rule.looksAtSome() && c.Trust == 0 {
+		if whole := (want{rule: wholeID(c.Rule), trust: c.Trust, key: c.Key, step: c.Step}); rule.looksAtSome() && c.Trust == 0 {
 			if shared {
 				whole.kinds |= distinctJA4s
 			}
@@ -174,8 +174,8 @@ func additive(m measure) bool {
 	return true
 }
 
-// wholeOf is the number of what stands, among the rules of a statement, for all requests in a rule's window.
-func wholeOf(rule int64) int64 { return MaxRules + rule }
+// wholeID stands in a statement, beside a rule of that number, for all requests in its window.
+func wholeID(rule int64) int64 { return MaxRules + rule }
 
 func (o *Replayed) want(c Candidate) want {
 	return want{rule: c.Rule, trust: c.Trust, key: c.Key, step: c.Step}
@@ -266,7 +266,7 @@ func (o *Replayed) measures(c Candidate, without []Span) Measures {
 		m.Whole = Whole{}
 		return m
 	}
-	all := o.apart[want{rule: wholeOf(c.Rule), trust: c.Trust, key: c.Key, step: c.Step}]
+	all := o.apart[want{rule: wholeID(c.Rule), trust: c.Trust, key: c.Key, step: c.Step}]
 	m.Whole.JA4s, m.Whole.OKAddresses = all.ja4s, all.okAddresses
 	if rule.Group == ByAddress {
 		m.Whole.OKAddresses = min(m.Whole.OK, 1)

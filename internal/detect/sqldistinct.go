@@ -65,8 +65,8 @@ func (r Replay) distinctSQL(d Dialect, src Source, wants []want) (Statement, err
 	return Statement{SQL: with(steps, last), Params: s.params}, nil
 }
 
-// wantedRules are the rules that are asked about: id, group and width of the window in slots. An id from MaxRules on stands for
-// everything in the window of the rule before it.
+// wantedRules are the rules that are asked about: id, group and width of the window in slots. A [wholeID] is
+// one of them, with the group and the window of its rule.
 func (s *replayScan) wantedRules(wants []want, row func(id, grp, width int64) string) string {
 	asked := map[int64]bool{}
 	for _, w := range wants {
