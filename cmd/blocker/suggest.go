@@ -98,6 +98,9 @@ func suggestText(w io.Writer, all []*backtest.Suggestions) error {
 		if len(s.Without) > 0 {
 			fmt.Fprintf(&b, "Nothing is suggested for %s: no lower bound on a count; shares and scores move with the traffic.\n", strings.Join(s.Without, ", "))
 		}
+		if len(s.WithinWhere) > 0 {
+			fmt.Fprintf(&b, "Only requests that match the where are counted for %s, the successful ones, too: what else those ask for whom a bound would meet, blocker backtest shows.\n", strings.Join(s.WithinWhere, ", "))
+		}
 		b.WriteString("Each bound is measured alone: the other conditions of its rule are left aside. Put a number into the rules, then look with blocker backtest.\n")
 		if s.BytesScanned > 0 {
 			fmt.Fprintf(&b, "Measuring read %s.\n", bytesText(s.BytesScanned))

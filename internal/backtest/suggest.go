@@ -47,6 +47,7 @@ type Suggestions struct {
 	Covered      *Coverage    `json:"covered"` // what of it there are rows of; null: none
 	Suggestions  []Suggestion `json:"suggestions"`
 	Without      []string     `json:"without"` // rules without a lower bound on a counter: share, score and the like move with the traffic
+	WithinWhere  []string     `json:"within_where"` // rules with a where: what else those asked for whom a bound would meet is not counted
 	BytesScanned int64        `json:"bytes_scanned"`
 }
 
@@ -138,7 +139,7 @@ func Suggest(ctx context.Context, o SuggestOptions) (*Suggestions, error) {
 		return nil, err
 	}
 	surveys, without := o.surveys()
-	out := &Suggestions{ServiceID: o.ServiceID, From: o.From, To: o.To, Suggestions: []Suggestion{}, Without: append([]string{}, without...)}
+	out := &Suggestions{ServiceID: o.ServiceID, From: o.From, To: o.To, Suggestions: []Suggestion{}, Without: append([]string{}, without...), WithinWhere: []string{}}
 	var err error
 	if out.Covered, out.BytesScanned, err = o.covered(ctx); err != nil {
 		return nil, fmt.Errorf("looking how much of the time there are rows of: %w", err)
@@ -174,6 +175,11 @@ func Suggest(ctx context.Context, o SuggestOptions) (*Suggestions, error) {
 		place[r.Name] = i
 	}
 	slices.SortStableFunc(out.Suggestions, func(a, b Suggestion) int { return cmp.Compare(place[a.Rule], place[b.Rule]) })
+	for _, r := range o.Set.Rules() {
+		if r.Where != "true" && slices.ContainsFunc(out.Suggestions, func(s Suggestion) bool { return s.Rule == r.Name }) {
+			out.WithinWhere = append(out.WithinWhere, r.Name)
+		}
+	}
 	return out, nil
 }
 

@@ -2,6 +2,7 @@ package backtest_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,15 @@ func suggest(t *testing.T, recs []record.Record, windows int, rules ...detect.Ru
 		t.Fatal(err)
 	}
 	return out
+}
+
+// A rule that looks at errors counts no success, whatever else those do whom it would meet: the numbers must not read as if there was none.
+func TestRulesThatLookAtSomeRequestsAreNamed(t *testing.T) {
+	s := suggest(t, crowd(100, 12, 3), 12, detect.Rule{Name: "flood", Window: 10 * time.Minute, When: "requests >= 50"},
+		detect.Rule{Name: "failing", Window: 10 * time.Minute, Where: "status >= 400", When: "requests >= 50"}, detect.Rule{Name: "outlier", Where: "status == 404", When: "score > 3.0"})
+	if !slices.Equal(s.WithinWhere, []string{"failing"}) {
+		t.Errorf("%q", s.WithinWhere)
+	}
 }
 
 func TestASuggestionLiesInTheNaturalGap(t *testing.T) {
