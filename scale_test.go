@@ -172,7 +172,7 @@ How long until a ring of attackers is blocked, all of it seen at once, with a ru
 **Room breaks first, writes last.** With two ACLs the largest ring that fits is %s addresses; beyond it the least harmful are left out, and every run says how many. Levers: more ACLs in
 `+"`acls`"+` and in the VCL (no official number of ACLs a service was found; ask), more entries an ACL from Fastly, roll-up to prefixes when the ring sits in few networks, a rule grouped by prefix.
 Second is `+"`too_many_blocks`"+`: it is there because a wrong rule looks like a ring. Raise it for one plan (`+"`blocker apply plan.json --override too-many-blocks --reason R`"+`) rather than for good. Third is collateral: a ring whose
-members are answered with success counts as customers, of whom a run hits at most one in a hundred, ten at least. Blocks of those who keep coming are extended, which takes one write for up to %d entries.
+members are answered with success counts as customers, of whom a run hits at most one in a hundred, ten at least; found by a rule that looks at errors, only where a tenth of all they ask for goes well. Blocks of those who keep coming are extended, which takes one write for up to %d entries.
 Against tens of thousands of addresses an ACL is the wrong tool: use Fastly's rate limiting or DDoS protection at the edge, and keep edgewarden for the addresses that stay.
 `, thousands(2*aclEntries), batchSize)
 	return b.String()
