@@ -46,7 +46,7 @@ type Suggestions struct {
 	To           time.Time    `json:"to"`
 	Covered      *Coverage    `json:"covered"` // what of it there are rows of; null: none
 	Suggestions  []Suggestion `json:"suggestions"`
-	Without      []string     `json:"without"` // rules without a lower bound on a counter: share, score and the like move with the traffic
+	Without      []string     `json:"without"`      // rules without a lower bound on a counter: share, score and the like move with the traffic
 	WithinWhere  []string     `json:"within_where"` // rules with a where: what else those asked for whom a bound would meet is not counted
 	BytesScanned int64        `json:"bytes_scanned"`
 }
